@@ -1,0 +1,69 @@
+# Compiler flags, accelerators and the two functions every folder uses.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM AND NOT HOLDFAST_FUZZ)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(
+  -Wall -Wextra -Wformat=2 -Wimplicit-fallthrough -Wnon-virtual-dtor -Werror=format-security
+  -D_GLIBCXX_ASSERTIONS -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+  -fno-delete-null-pointer-checks -fno-strict-aliasing
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(HOLDFAST_SANITIZE)
+  add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${HOLDFAST_SANITIZE})
+  if(HOLDFAST_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=all)
+  endif()
+endif()
+
+# holdfast_library(<folder> DEPS <targets...>): every .cpp of <folder> (not of folders below it)
+# as one static library named after the folder: common/base -> holdfast_common_base.
+function(holdfast_library FOLDER)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  string(REPLACE "/" "_" NAME ${FOLDER})
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${FOLDER}/*.cpp)
+  list(FILTER SOURCES EXCLUDE REGEX "/main\\.cpp$")
+  if(SOURCES)
+    add_library(holdfast_${NAME} STATIC ${SOURCES})
+    target_include_directories(holdfast_${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(holdfast_${NAME} PUBLIC ${ARG_DEPS})
+  else()
+    add_library(holdfast_${NAME} INTERFACE)
+    target_include_directories(holdfast_${NAME} INTERFACE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(holdfast_${NAME} INTERFACE ${ARG_DEPS})
+  endif()
+endfunction()
+
+# holdfast_test(<folder> DEPS <targets...> [LABELS <labels>]): every *_test.cpp of tests/<folder> as one
+# program; each TEST is a ctest test of its own.
+function(holdfast_test FOLDER)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  string(REPLACE "/" "_" NAME ${FOLDER})
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${FOLDER}/*_test.cpp)
+  if(NOT SOURCES)
+    return()
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  add_executable(test_${NAME} ${SOURCES})
+  target_link_libraries(test_${NAME} PRIVATE ${ARG_DEPS} holdfast_test_support GTest::gmock GTest::gtest_main)
+  target_compile_definitions(test_${NAME} PRIVATE
+    HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HOLDFAST_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  gtest_discover_tests(test_${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()
