@@ -8,17 +8,20 @@ namespace holdfast::restore {
 absl::Status StatusOf(const RestoreReport& report) {
   if (!report.mismatches.empty()) {
     const Problem& first = report.mismatches.front();
-    return Error(ErrorKind::kIntegrity, 3002,
-                 fmt::format("unable to confirm the restore into '{}': {} of {} differ from the snapshot, first '{}': {}",
-                             Escaped(report.target), report.mismatches.size(), report.compared_items,
-                             Escaped(first.path), first.reason),
-                 "The restored copy is kept for inspection; restore again or choose another snapshot.");
+    return Error(
+        ErrorKind::kIntegrity, 3002,
+        fmt::format("unable to confirm the restore into '{}': {} of {} differ from the snapshot, "
+                    "first '{}': {}",
+                    Escaped(report.target), report.mismatches.size(), report.compared_items,
+                    Escaped(first.path), first.reason),
+        "The restored copy is kept for inspection; restore again or choose another snapshot.");
   }
   if (!report.skipped.empty()) {
     const Problem& first = report.skipped.front();
     return Error(ErrorKind::kPartial, 3003,
                  fmt::format("unable to restore everything into '{}': {} left out, first '{}': {}",
-                             Escaped(report.target), report.skipped.size(), Escaped(first.path), first.reason));
+                             Escaped(report.target), report.skipped.size(), Escaped(first.path),
+                             first.reason));
   }
   return absl::OkStatus();
 }

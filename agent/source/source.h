@@ -1,18 +1,23 @@
-// What a store looks like to the backup engine: something that writes a tree of entries once per run.
+// What a store looks like to the backup engine: something that writes a tree of entries once per
+// run.
 //
-// A Source reads its store at one moment and writes entries into a SnapshotBuilder. Entries with content go
-// through lanes: a lane is one sequential stream of bytes, chunked together, so that small files written one
-// after another share chunks. A source that reads in parallel (tables) opens one lane per worker and calls
-// Cut() between unrelated contents.
+// A Source reads its store at one moment and writes entries into a SnapshotBuilder. Entries with
+// content go through lanes: a lane is one sequential stream of bytes, chunked together, so that
+// small files written one after another share chunks. A source that reads in parallel (tables)
+// opens one lane per worker and calls Cut() between unrelated contents.
 //
-// Invariants: I1  Read returns OK only when everything the source promises was written; a missing root, a lost
+// Invariants: I1  Read returns OK only when everything the source promises was written; a missing
+// root, a lost
 //                 connection, a truncated stream is an error, never a shorter snapshot.
 //             I2  Entries may be added in any order; each path once.
-//             I3  What was deliberately left out or changed while read is reported by Skip, which makes the
+//             I3  What was deliberately left out or changed while read is reported by Skip, which
+//             makes the
 //                 snapshot partial; what a managed server refuses to tell is a note.
-// Threading:  Source::Read runs on one thread of the engine and may start its own. SnapshotBuilder from any
+// Threading:  Source::Read runs on one thread of the engine and may start its own. SnapshotBuilder
+// from any
 //             thread; a ContentLane belongs to one thread at a time.
-// Errors:     kSource (exit 10) for the store's own failures, kPermission for rights, kUnreachable for the network;
+// Errors:     kSource (exit 10) for the store's own failures, kPermission for rights, kUnreachable
+// for the network;
 //             an error returned by builder or lane is passed on unchanged.
 #pragma once
 
@@ -33,13 +38,15 @@ class ContentLane {
  public:
   virtual ~ContentLane() = default;
 
-  // Starts the content of one entry. Content is appended by Write, or without a copy by Prepare + Commit.
+  // Starts the content of one entry. Content is appended by Write, or without a copy by Prepare +
+  // Commit.
   virtual absl::Status Begin() = 0;
   virtual absl::Status Write(ByteView bytes) = 0;
   // A writable window of at least 1 and at most `wanted` bytes; valid until the next call.
   virtual absl::StatusOr<std::span<char>> Prepare(std::size_t wanted) = 0;
   virtual absl::Status Commit(std::size_t written) = 0;
-  // Ends the content and adds `entry`; its slices, content_bytes and content_hash are set by the lane.
+  // Ends the content and adds `entry`; its slices, content_bytes and content_hash are set by the
+  // lane.
   virtual absl::Status End(Entry entry) = 0;
   // Forgets the content begun, for a file that vanished or is to be read again.
   virtual absl::Status Abandon() = 0;

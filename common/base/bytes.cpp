@@ -12,7 +12,8 @@ int DigitValue(char c) {
   return -1;
 }
 
-// Length of the valid UTF-8 sequence at the start of `text`, or 0 (RFC 3629: no overlongs, no surrogates).
+// Length of the valid UTF-8 sequence at the start of `text`, or 0 (RFC 3629: no overlongs, no
+// surrogates).
 std::size_t Utf8Length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);

@@ -23,8 +23,8 @@ using ByteView = std::string_view;
 std::string ToHex(ByteView bytes);
 std::optional<Bytes> FromHex(std::string_view hex);  // nullopt on odd length or a foreign character
 
-// Printable form of untrusted text: control characters, ESC, invalid UTF-8 and backslash become \xNN,
-// cut after `limit` bytes with "…". For messages and logs; never for paths that are used.
+// Printable form of untrusted text: control characters, ESC, invalid UTF-8 and backslash become
+// \xNN, cut after `limit` bytes with "…". For messages and logs; never for paths that are used.
 std::string Escaped(std::string_view text, std::size_t limit = 200);
 
 template <typename Tag, std::size_t N>
@@ -56,7 +56,9 @@ class FixedBytes {
   }
 
   friend bool operator==(const FixedBytes& a, const FixedBytes& b) { return a.view() == b.view(); }
-  friend auto operator<=>(const FixedBytes& a, const FixedBytes& b) { return a.view() <=> b.view(); }
+  friend auto operator<=>(const FixedBytes& a, const FixedBytes& b) {
+    return a.view() <=> b.view();
+  }
 
   template <typename H>
   friend H AbslHashValue(H h, const FixedBytes& value) {
@@ -67,12 +69,13 @@ class FixedBytes {
   std::array<char, N> data_;
 };
 
-using ChunkId = FixedBytes<struct ChunkIdTag, 32>;      // HMAC-SHA256 of type and plaintext
-using PackName = FixedBytes<struct PackNameTag, 32>;    // SHA-256 of the pack file
-using DomainId = FixedBytes<struct DomainIdTag, 16>;    // random, one per set of agents that share chunks
-using KeyId = FixedBytes<struct KeyIdTag, 16>;          // names a run data key and its envelope
-using SourceId = FixedBytes<struct SourceIdTag, 16>;    // random, one per configured source
-using AgentId = FixedBytes<struct AgentIdTag, 16>;      // random, one per enrolled agent
-using Hash256 = FixedBytes<struct Hash256Tag, 32>;      // plain SHA-256
+using ChunkId = FixedBytes<struct ChunkIdTag, 32>;    // HMAC-SHA256 of type and plaintext
+using PackName = FixedBytes<struct PackNameTag, 32>;  // SHA-256 of the pack file
+using DomainId =
+    FixedBytes<struct DomainIdTag, 16>;         // random, one per set of agents that share chunks
+using KeyId = FixedBytes<struct KeyIdTag, 16>;  // names a run data key and its envelope
+using SourceId = FixedBytes<struct SourceIdTag, 16>;  // random, one per configured source
+using AgentId = FixedBytes<struct AgentIdTag, 16>;    // random, one per enrolled agent
+using Hash256 = FixedBytes<struct Hash256Tag, 32>;    // plain SHA-256
 
 }  // namespace holdfast

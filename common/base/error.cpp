@@ -58,9 +58,8 @@ absl::Status Error(ErrorKind kind, int code, std::string message, std::string hi
 absl::Status WithContext(absl::Status status, std::string_view context) {
   if (status.ok()) return status;
   absl::Status result(status.code(), fmt::format("{}: {}", context, MessageOf(status)));
-  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
-    result.SetPayload(url, payload);
-  });
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
   return result;
 }
 

@@ -1,8 +1,10 @@
-// Status with a stable HF-nnnn code, a kind that decides the exit code, and a hint for the operator.
+// Status with a stable HF-nnnn code, a kind that decides the exit code, and a hint for the
+// operator.
 //
 // Every failure the world can cause is an absl::Status made by Error(). The text has the form
-// "unable to <verb> <object> '<name>': <cause>"; the hint is a separate sentence naming the next step.
-// Invariants: a status made here keeps kind, code and hint through WithContext() and over gRPC
+// "unable to <verb> <object> '<name>': <cause>"; the hint is a separate sentence naming the next
+// step. Invariants: a status made here keeps kind, code and hint through WithContext() and over
+// gRPC
 //             (common/rpc/status.h).
 // Code ranges: 1xxx common, configuration, command line · 20xx backup run · 21xx postgres ·
 //   22xx redis · 23xx files · 30xx restore · 31xx postgres · 32xx redis · 33xx files restore ·
@@ -41,16 +43,17 @@ absl::Status Error(ErrorKind kind, int code, std::string message, std::string hi
 // Prefixes the message with "<context>: ", keeping kind, code and hint. OK stays OK.
 absl::Status WithContext(absl::Status status, std::string_view context);
 
-// Status from errno: ENOSPC and EDQUOT → kNoSpace, EACCES and EPERM → kPermission, ENOENT → kNotFound,
-// anything else → kFailed. `what` is "unable to <verb> <object> '<name>'".
+// Status from errno: ENOSPC and EDQUOT → kNoSpace, EACCES and EPERM → kPermission, ENOENT →
+// kNotFound, anything else → kFailed. `what` is "unable to <verb> <object> '<name>'".
 absl::Status ErrnoError(int error_number, int code, std::string_view what);
 
-// The message as std::string: Debian's absl::string_view is a type of its own, which fmt cannot print.
+// The message as std::string: Debian's absl::string_view is a type of its own, which fmt cannot
+// print.
 std::string MessageOf(const absl::Status& status);
 ErrorKind KindOf(const absl::Status& status);  // derived from the absl code for foreign statuses
 int CodeOf(const absl::Status& status);        // 0 for foreign statuses
 std::string HintOf(const absl::Status& status);
-int ExitCodeOf(const absl::Status& status);    // 0 when ok
+int ExitCodeOf(const absl::Status& status);  // 0 when ok
 bool IsRetryable(const absl::Status& status);
 
 // "error: …\nhint: …   (HF-nnnn)\n", as printed on stderr.
@@ -61,13 +64,13 @@ std::string Render(const absl::Status& status);
 
 }  // namespace holdfast
 
-#define HOLDFAST_CHECK(condition)                                          \
-  do {                                                                     \
+#define HOLDFAST_CHECK(condition)                                              \
+  do {                                                                         \
     if (!(condition)) ::holdfast::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define RETURN_IF_ERROR(expression)                             \
-  do {                                                          \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
     if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

@@ -2,7 +2,8 @@
 //
 // SHA-256 (FIPS 180-4), HMAC (RFC 2104), HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D),
 // Ed25519 (RFC 8032), X25519 (RFC 7748), scrypt (RFC 7914).
-// Invariants: a primitive that fails for another reason than a wrong key, tag or signature aborts: OpenSSL
+// Invariants: a primitive that fails for another reason than a wrong key, tag or signature aborts:
+// OpenSSL
 //             without memory or algorithms is not a state to go on in.
 // Threading:  free functions from any thread; a hasher belongs to one thread.
 // Errors:     wrong key, tag, signature or length: kIntegrity (4001) or as stated.
@@ -69,12 +70,14 @@ KeyPair X25519FromSecret(SecretBytes secret32);
 KeyPair X25519Generate(Rng& rng);
 
 // Anonymous sealing to an X25519 key: ephemeral public key ‖ AES-256-GCM under
-// HKDF(shared secret, salt = ephemeral ‖ recipient, info = context). Opens only with the same context.
+// HKDF(shared secret, salt = ephemeral ‖ recipient, info = context). Opens only with the same
+// context.
 Bytes SealTo(const PublicKey& recipient, ByteView context, ByteView plaintext, Rng& rng);
 absl::StatusOr<SecretBytes> OpenSealed(const KeyPair& recipient, ByteView context, ByteView sealed);
 
 // Passphrase encryption for key files: scrypt (N=2^15, r=8, p=1) and AES-256-GCM.
 Bytes SealWithPassphrase(ByteView passphrase, ByteView context, ByteView plaintext, Rng& rng);
-absl::StatusOr<SecretBytes> OpenWithPassphrase(ByteView passphrase, ByteView context, ByteView sealed);
+absl::StatusOr<SecretBytes> OpenWithPassphrase(ByteView passphrase, ByteView context,
+                                               ByteView sealed);
 
 }  // namespace holdfast

@@ -1,4 +1,5 @@
-// What the process takes from the outside, passed first to whoever needs it: clock, randomness, files.
+// What the process takes from the outside, passed first to whoever needs it: clock, randomness,
+// files.
 #pragma once
 
 #include "common/env/clock.h"

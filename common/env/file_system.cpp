@@ -43,14 +43,15 @@ class PosixFile final : public File {
     Bytes result(size, '\0');
     std::size_t done = 0;
     while (done < size) {
-      const ssize_t got = ::pread(fd_.get(), result.data() + done, size - done,
-                                  static_cast<off_t>(offset + done));
+      const ssize_t got =
+          ::pread(fd_.get(), result.data() + done, size - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return Failure("read", path_);
       if (got == 0) {
-        return Error(ErrorKind::kIntegrity, 1002,
-                     fmt::format("unable to read '{}': it ends at {} where {} bytes at {} are expected",
-                                 Escaped(path_), offset + done, size, offset));
+        return Error(
+            ErrorKind::kIntegrity, 1002,
+            fmt::format("unable to read '{}': it ends at {} where {} bytes at {} are expected",
+                        Escaped(path_), offset + done, size, offset));
       }
       done += static_cast<std::size_t>(got);
     }
@@ -107,7 +108,8 @@ class PosixFileSystem final : public FileSystem {
     if (path.empty() || path == "/" || Exists(path)) return absl::OkStatus();
     const std::string parent = ParentPath(path);
     RETURN_IF_ERROR(MakeDirectories(parent));
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failure("create directory", path);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+      return Failure("create directory", path);
     return SyncDirectory(parent);
   }
 
@@ -163,7 +165,8 @@ class PosixFileSystem final : public FileSystem {
     PosixFile file(std::move(fd), temporary);
     absl::Status status = file.Append(bytes);
     if (status.ok()) status = file.Sync();
-    if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) status = Failure("rename", temporary);
+    if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
+      status = Failure("rename", temporary);
     if (!status.ok()) {
       ::unlink(temporary.c_str());
       return status;
@@ -182,15 +185,16 @@ class PosixFileSystem final : public FileSystem {
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0) return Failure("stat", path);
     if (S_ISREG(info.st_mode) && (info.st_mode & 077) != 0) {
-      return Error(ErrorKind::kPermission, 1003,
-                   fmt::format("unable to read secret '{}': group or others may read it (mode {:04o})",
-                               Escaped(path), info.st_mode & 07777),
-                   fmt::format("chmod 600 {}", Escaped(path)));
+      return Error(
+          ErrorKind::kPermission, 1003,
+          fmt::format("unable to read secret '{}': group or others may read it (mode {:04o})",
+                      Escaped(path), info.st_mode & 07777),
+          fmt::format("chmod 600 {}", Escaped(path)));
     }
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
       return Error(ErrorKind::kPermission, 1003,
-                   fmt::format("unable to read secret '{}': it belongs to user id {}", Escaped(path),
-                               info.st_uid),
+                   fmt::format("unable to read secret '{}': it belongs to user id {}",
+                               Escaped(path), info.st_uid),
                    "Make the user that runs this program its owner.");
     }
     return ReadOpened(fd, path, 1 << 20);
@@ -256,9 +260,10 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(const std:
   if (!fd.valid()) return Failure("open lock", path);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Failure("lock", path);
-    return Error(ErrorKind::kConflict, 1006,
-                 fmt::format("unable to lock '{}': another process uses this directory", Escaped(path)),
-                 "Stop the other process, or name another directory.");
+    return Error(
+        ErrorKind::kConflict, 1006,
+        fmt::format("unable to lock '{}': another process uses this directory", Escaped(path)),
+        "Stop the other process, or name another directory.");
   }
   return std::make_unique<PosixDirectoryLock>(std::move(fd));
 }

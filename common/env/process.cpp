@@ -63,7 +63,8 @@ std::vector<std::string> MergedEnvironment(const ProcessOptions& options) {
   for (char** item = environ; *item != nullptr; ++item) {
     const std::string_view text = *item;
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) merged[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+    if (equals != std::string_view::npos)
+      merged[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
   for (const auto& [name, value] : options.environment) merged[name] = value;
   std::vector<std::string> result;
@@ -105,9 +106,10 @@ absl::StatusOr<pid_t> Spawn(const ProcessOptions& options, int in, int out, int 
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
-    return Error(ErrorKind::kSource, 2002,
-                 fmt::format("unable to run '{}': {}", options.argv[0], std::strerror(error)),
-                 fmt::format("Install the package that provides '{}' on this host.", options.argv[0]));
+    return Error(
+        ErrorKind::kSource, 2002,
+        fmt::format("unable to run '{}': {}", options.argv[0], std::strerror(error)),
+        fmt::format("Install the package that provides '{}' on this host.", options.argv[0]));
   }
   return pid;
 }
@@ -116,7 +118,10 @@ absl::StatusOr<pid_t> Spawn(const ProcessOptions& options, int in, int out, int 
 class Pump {
  public:
   Pump(const ProcessOptions& options, UniqueFd in, UniqueFd out, UniqueFd err)
-      : options_(options), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)),
+      : options_(options),
+        in_(std::move(in)),
+        out_(std::move(out)),
+        err_(std::move(err)),
         pending_view_(options.standard_input) {
     for (const UniqueFd* fd : {&in_, &out_, &err_}) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
   }
@@ -133,13 +138,15 @@ class Pump {
                                  absl::FormatDuration(options_.deadline)));
       }
       pollfd fds[3] = {{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}};
-      if (::poll(fds, 3, 200) < 0 && errno != EINTR) return ErrnoError(errno, 2001, "unable to poll");
+      if (::poll(fds, 3, 200) < 0 && errno != EINTR)
+        return ErrnoError(errno, 2001, "unable to poll");
       if (in_.valid() && fds[0].revents != 0) RETURN_IF_ERROR(Feed());
       if (out_.valid() && fds[1].revents != 0) RETURN_IF_ERROR(Drain(out_, on_output));
       if (err_.valid() && fds[2].revents != 0) {
         RETURN_IF_ERROR(Drain(err_, [&](ByteView piece) {
           errors_.append(piece);
-          if (errors_.size() > 2 * kErrorTailBytes) errors_.erase(0, errors_.size() - kErrorTailBytes);
+          if (errors_.size() > 2 * kErrorTailBytes)
+            errors_.erase(0, errors_.size() - kErrorTailBytes);
           return absl::OkStatus();
         }));
       }
@@ -202,8 +209,8 @@ absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
   ASSIGN_OR_RETURN(Pipe in, MakePipe());
   ASSIGN_OR_RETURN(Pipe out, MakePipe());
   ASSIGN_OR_RETURN(Pipe err, MakePipe());
-  ASSIGN_OR_RETURN(const pid_t pid, Spawn(options, in.read_end.get(), out.write_end.get(),
-                                          err.write_end.get()));
+  ASSIGN_OR_RETURN(const pid_t pid,
+                   Spawn(options, in.read_end.get(), out.write_end.get(), err.write_end.get()));
   Child child(pid);
   in.read_end.Reset();
   out.write_end.Reset();

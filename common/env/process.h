@@ -1,9 +1,11 @@
 // Runs another program with its output streamed, never through a shell.
 //
 // Hides:      posix_spawn, pipes, polling, reaping, the kill of a child that must not outlive us.
-// Invariants: I1  Success means the child exited with status 0 after every byte of its output was taken.
-//             I2  When Run returns, the child is reaped; on stop, deadline or callback error it was killed.
-//             I3  argv never goes through a shell; secrets belong in `environment`, not in argv.
+// Invariants: I1  Success means the child exited with status 0 after every byte of its output was
+// taken.
+//             I2  When Run returns, the child is reaped; on stop, deadline or callback error it was
+//             killed. I3  argv never goes through a shell; secrets belong in `environment`, not in
+//             argv.
 // Threading:  Run blocks; calls are independent.
 // Errors:     kSource (code 2001) with the program's name, exit status and the end of its stderr;
 //             the callback's own error unchanged.
@@ -22,12 +24,12 @@
 namespace holdfast {
 
 struct ProcessOptions {
-  std::vector<std::string> argv;                                        // argv[0] is looked up in PATH
-  std::vector<std::pair<std::string, std::string>> environment;         // added to ours
-  ByteView standard_input;                                              // whole input, kept by the caller
-  std::function<absl::StatusOr<Bytes>()> read_input;                    // or: next piece, empty = end
+  std::vector<std::string> argv;                                 // argv[0] is looked up in PATH
+  std::vector<std::pair<std::string, std::string>> environment;  // added to ours
+  ByteView standard_input;                                       // whole input, kept by the caller
+  std::function<absl::StatusOr<Bytes>()> read_input;             // or: next piece, empty = end
   absl::Duration deadline = absl::InfiniteDuration();
-  std::string working_directory;                                        // empty: ours
+  std::string working_directory;  // empty: ours
 };
 
 struct ProcessResult {

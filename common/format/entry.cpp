@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kPathLimitBytes = 65536;
 
 absl::Status Damaged(std::string_view what) {
-  return Error(ErrorKind::kIntegrity, 4010, fmt::format("unable to decode manifest entry: {}", what));
+  return Error(ErrorKind::kIntegrity, 4010,
+               fmt::format("unable to decode manifest entry: {}", what));
 }
 
 void SetAttributes(const std::map<std::string, std::string>& from,
@@ -67,7 +68,8 @@ int ComparePaths(std::string_view a, std::string_view b) {
 
 absl::Status ValidatePath(std::string_view path) {
   const auto refuse = [&](std::string_view why) {
-    return Error(ErrorKind::kIntegrity, 4011, fmt::format("unable to accept path '{}': {}", Escaped(path), why));
+    return Error(ErrorKind::kIntegrity, 4011,
+                 fmt::format("unable to accept path '{}': {}", Escaped(path), why));
   };
   if (path.empty()) return absl::OkStatus();  // the root
   if (path.size() > kPathLimitBytes) return refuse("it is longer than 64 KiB");
@@ -77,7 +79,8 @@ absl::Status ValidatePath(std::string_view path) {
     std::size_t end = path.find('/', begin);
     if (end == std::string_view::npos) end = path.size();
     const std::string_view part = path.substr(begin, end - begin);
-    if (part.empty() || part == "." || part == "..") return refuse("it has an empty, '.' or '..' component");
+    if (part.empty() || part == "." || part == "..")
+      return refuse("it has an empty, '.' or '..' component");
     if (part.size() > 255) return refuse("a component is longer than 255 bytes");
     begin = end + 1;
   }

@@ -1,14 +1,16 @@
 // A sealed object: one chunk, compressed, encrypted, authenticated, self-describing.
 //
 // Hides:      key derivation, codecs, header layout.
-// Invariants: I1  Open returns only bytes whose chunk id, recomputed with the domain id key, is the one asked for.
+// Invariants: I1  Open returns only bytes whose chunk id, recomputed with the domain id key, is the
+// one asked for.
 //             I2  The commitment is compared in constant time before anything is decrypted.
 //             I3  No decoder allocates more than kMaxPlainBytes, whatever the header says.
 // Threading:  pure functions; an ObjectSealer/ObjectOpener per thread (they own codec contexts).
-// Errors:     kIntegrity 4020… naming the chunk; kPermission 4029 when the run data key does not fit.
-// Layout (docs/FORMAT.md), little-endian, DESIGN 5:
-//   magic "HFOB" 4 ‖ version 1 ‖ suite 1 ‖ codec 1 ‖ type 1 ‖ domain 16 ‖ key_id 16 ‖ chunk_id 32 ‖ base_count 1 ‖ base ids 32 × n
-//   ‖ plain_len u32 ‖ sealed_len u32 ‖ salt 16 ‖ commit 32 ‖ AES-256-GCM bytes ‖ tag 16
+// Errors:     kIntegrity 4020… naming the chunk; kPermission 4029 when the run data key does not
+// fit. Layout (docs/FORMAT.md), little-endian, DESIGN 5:
+//   magic "HFOB" 4 ‖ version 1 ‖ suite 1 ‖ codec 1 ‖ type 1 ‖ domain 16 ‖ key_id 16 ‖ chunk_id 32 ‖
+//   base_count 1 ‖ base ids 32 × n ‖ plain_len u32 ‖ sealed_len u32 ‖ salt 16 ‖ commit 32 ‖
+//   AES-256-GCM bytes ‖ tag 16
 // sealed_len counts the bytes after commit. Header = everything before the sealed bytes.
 #pragma once
 
@@ -33,7 +35,7 @@ struct ObjectHeader {
   DomainId domain;
   KeyId key_id;
   ChunkId chunk_id;
-  std::vector<ChunkId> bases;      // delta only, at most 3
+  std::vector<ChunkId> bases;  // delta only, at most 3
   std::uint32_t plain_bytes = 0;
   std::uint32_t sealed_bytes = 0;  // ciphertext and tag
   std::uint32_t header_bytes = 0;
@@ -58,7 +60,8 @@ class ObjectSealer {
   ~ObjectSealer();
   // Appends the sealed object to `out`. Requires plaintext.size() in 1…kMaxPlainBytes.
   void Seal(ObjectType type, const ChunkId& id, ByteView plaintext, Bytes* out);
-  // The same against up to three base plaintexts as zstd prefix; for tests of the decoder and issue-later use.
+  // The same against up to three base plaintexts as zstd prefix; for tests of the decoder and
+  // issue-later use.
   void SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
                  const std::vector<std::pair<ChunkId, ByteView>>& bases, Bytes* out);
 
@@ -75,7 +78,8 @@ class ObjectOpener {
   ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key, RunKeyLookup run_keys);
   ~ObjectOpener();
   // The plaintext of `object`, which must be exactly one object with this id and type (I1).
-  absl::StatusOr<Bytes> Open(const ChunkId& id, ObjectType type, ByteView object, const BaseLookup& bases);
+  absl::StatusOr<Bytes> Open(const ChunkId& id, ObjectType type, ByteView object,
+                             const BaseLookup& bases);
 
  private:
   struct Impl;

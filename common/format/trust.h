@@ -1,12 +1,16 @@
-// The documents that say who may decrypt and who signs: recipient list, agent identity, key envelope, domain secrets.
+// The documents that say who may decrypt and who signs: recipient list, agent identity, key
+// envelope, domain secrets.
 //
 // Trust chain: owner key (Ed25519, pinned by agents at enrolment, printed in the recovery kit)
 //   ─signs→ recipient list (who may open run keys)
-//   ─signs→ enrolment grant (a one-time Ed25519 key inside a join token) ─signs→ agent identity (the agent's signing and
-//           recipient keys and its domain). So a controller can add neither a recipient nor an agent.
+//   ─signs→ enrolment grant (a one-time Ed25519 key inside a join token) ─signs→ agent identity
+//   (the agent's signing and
+//           recipient keys and its domain). So a controller can add neither a recipient nor an
+//           agent.
 // Threading:  values.
-// Errors:     kIntegrity 4060… for damage and bad signatures, kPermission 4029 "key does not open this domain".
-// Every document: 8 magic bytes ‖ fields, length-prefixed (u32) where they vary ‖ signature 64 where one is named.
+// Errors:     kIntegrity 4060… for damage and bad signatures, kPermission 4029 "key does not open
+// this domain". Every document: 8 magic bytes ‖ fields, length-prefixed (u32) where they vary ‖
+// signature 64 where one is named.
 #pragma once
 
 #include <vector>
@@ -16,7 +20,13 @@
 
 namespace holdfast {
 
-enum class RecipientRole : std::uint8_t { kRecovery = 1, kOperator = 2, kAuditor = 3, kDrill = 4, kAgent = 5 };
+enum class RecipientRole : std::uint8_t {
+  kRecovery = 1,
+  kOperator = 2,
+  kAuditor = 3,
+  kDrill = 4,
+  kAgent = 5
+};
 
 struct Recipient {
   RecipientRole role = RecipientRole::kOperator;
@@ -32,15 +42,16 @@ struct RecipientList {
 Bytes SignRecipientList(const RecipientList& list, const KeyPair& owner);
 absl::StatusOr<RecipientList> OpenRecipientList(ByteView document, const PublicKey& owner);
 
-// Lets the holder of `grant_secret` certify one agent's keys until expiry. Made by `holdfast enroll`.
+// Lets the holder of `grant_secret` certify one agent's keys until expiry. Made by `holdfast
+// enroll`.
 struct EnrolmentGrant {
   PublicKey grant_key;
   std::string agent_name;
   std::uint64_t expires_at_ms = 0;
   Signature owner_signature;
 };
-EnrolmentGrant MakeEnrolmentGrant(const KeyPair& owner, const PublicKey& grant_key, std::string agent_name,
-                                  std::uint64_t expires_at_ms);
+EnrolmentGrant MakeEnrolmentGrant(const KeyPair& owner, const PublicKey& grant_key,
+                                  std::string agent_name, std::uint64_t expires_at_ms);
 Bytes EncodeEnrolmentGrant(const EnrolmentGrant& grant);
 absl::StatusOr<EnrolmentGrant> DecodeEnrolmentGrant(ByteView bytes);  // no signature check
 
@@ -52,7 +63,8 @@ struct AgentIdentity {
   PublicKey recipient_key;  // X25519: opens run keys; zero for a write-only agent
 };
 // `grant_secret` is the Ed25519 key pair of grant.grant_key.
-Bytes SignAgentIdentity(const AgentIdentity& identity, const EnrolmentGrant& grant, const KeyPair& grant_secret);
+Bytes SignAgentIdentity(const AgentIdentity& identity, const EnrolmentGrant& grant,
+                        const KeyPair& grant_secret);
 // Checks the chain to the owner. The grant's expiry limits enrolment, not the life of the identity.
 absl::StatusOr<AgentIdentity> OpenAgentIdentity(ByteView document, const PublicKey& owner);
 // Without check, for the controller before it knows an owner, and for listings.
@@ -71,7 +83,8 @@ struct DomainSecrets {
   SecretBytes chunker_key;  // 32: seeds the gear table
 };
 DomainSecrets MakeDomainSecrets(Rng& rng);
-Bytes SealDomainSecrets(const DomainSecrets& secrets, const std::vector<Recipient>& recipients, Rng& rng);
+Bytes SealDomainSecrets(const DomainSecrets& secrets, const std::vector<Recipient>& recipients,
+                        Rng& rng);
 absl::StatusOr<DomainSecrets> OpenDomainSecrets(ByteView document, const KeyPair& recipient);
 SourceId DeriveSourceId(const DomainSecrets& secrets, std::string_view source_name);
 

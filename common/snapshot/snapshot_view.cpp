@@ -5,7 +5,8 @@
 
 namespace holdfast {
 
-absl::StatusOr<Bytes> ReadAll(const SnapshotView& view, const Entry& entry, std::size_t limit_bytes) {
+absl::StatusOr<Bytes> ReadAll(const SnapshotView& view, const Entry& entry,
+                              std::size_t limit_bytes) {
   if (entry.content_bytes > limit_bytes) {
     return Error(ErrorKind::kUsage, 3001,
                  fmt::format("unable to read '{}' whole: it has {} bytes, the limit is {}",

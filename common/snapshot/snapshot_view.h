@@ -1,9 +1,11 @@
 // A committed snapshot, opened with a key: its facts, its entries, the verified bytes of an entry.
 //
-// Hides:      manifest chunks, fetching, unsealing, id checks, caching of chunks shared by small files.
-// Invariants: I1  Bytes handed out were authenticated: sealed object opened, chunk id recomputed. Damage
+// Hides:      manifest chunks, fetching, unsealing, id checks, caching of chunks shared by small
+// files. Invariants: I1  Bytes handed out were authenticated: sealed object opened, chunk id
+// recomputed. Damage
 //                 ends the read with kIntegrity before a wrong byte is handed out.
-//             I2  ForEachEntry goes in manifest order (ComparePaths); every path passed ValidatePath.
+//             I2  ForEachEntry goes in manifest order (ComparePaths); every path passed
+//             ValidatePath.
 // Threading:  every method from any thread; callbacks run on the caller's thread.
 // Errors:     kIntegrity, kNotFound, kUnreachable (store or controller), kPermission (key).
 #pragma once
@@ -31,13 +33,13 @@ struct SnapshotInfo {
   std::string kind;  // files, postgres, redis
   std::uint64_t seq = 0;
   absl::Time taken_at;
-  bool partial = false;              // some entries were skipped or are inconsistent: see problems
+  bool partial = false;  // some entries were skipped or are inconsistent: see problems
   std::uint64_t entry_count = 0;
-  std::uint64_t content_bytes = 0;   // sum over entries
-  std::string position;              // LSN, replication offset, empty for files
+  std::uint64_t content_bytes = 0;                // sum over entries
+  std::string position;                           // LSN, replication offset, empty for files
   std::map<std::string, std::string> attributes;  // server version, encoding, point_in_time=no …
-  std::vector<std::string> notes;    // what could not be taken, in words
-  std::vector<Problem> problems;     // capped at 1,000
+  std::vector<std::string> notes;                 // what could not be taken, in words
+  std::vector<Problem> problems;                  // capped at 1,000
 };
 
 class SnapshotView {

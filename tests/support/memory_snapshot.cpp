@@ -62,7 +62,9 @@ class MemorySnapshot::Lane final : public source::ContentLane {
   Bytes window_;
 };
 
-std::unique_ptr<source::ContentLane> MemorySnapshot::OpenLane() { return std::make_unique<Lane>(*this); }
+std::unique_ptr<source::ContentLane> MemorySnapshot::OpenLane() {
+  return std::make_unique<Lane>(*this);
+}
 
 absl::Status MemorySnapshot::AddWithContent(Entry entry, Bytes content) {
   std::lock_guard lock(mutex_);
@@ -128,7 +130,8 @@ void MemorySnapshot::Skip(std::string path, std::string reason) {
 void MemorySnapshot::ExpectTotal(std::uint64_t, std::uint64_t) {}
 void MemorySnapshot::Progressed(std::uint64_t, std::uint64_t) {}
 
-absl::Status MemorySnapshot::ForEachEntry(absl::FunctionRef<absl::Status(const Entry&)> visit) const {
+absl::Status MemorySnapshot::ForEachEntry(
+    absl::FunctionRef<absl::Status(const Entry&)> visit) const {
   for (const auto& [path, entry] : entries_) RETURN_IF_ERROR(visit(entry));
   return absl::OkStatus();
 }
@@ -145,7 +148,8 @@ absl::Status MemorySnapshot::Read(const Entry& entry,
   const bool failing = failing_.count(entry.path) > 0;
   const std::size_t end = failing ? content.size() / 2 : content.size();
   for (std::size_t offset = 0; offset < end; offset += 100'000) {
-    RETURN_IF_ERROR(consume(ByteView(content).substr(offset, std::min<std::size_t>(100'000, end - offset))));
+    RETURN_IF_ERROR(
+        consume(ByteView(content).substr(offset, std::min<std::size_t>(100'000, end - offset))));
   }
   if (failing) return Error(ErrorKind::kIntegrity, 4002, "unable to open chunk: injected damage");
   return absl::OkStatus();

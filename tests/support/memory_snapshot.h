@@ -1,8 +1,9 @@
-// A snapshot kept in memory: what a source wrote, read back by a sink, without engine, keys or network.
+// A snapshot kept in memory: what a source wrote, read back by a sink, without engine, keys or
+// network.
 //
-// MemorySnapshot is a SnapshotBuilder to the source under test and a SnapshotView to the sink under test.
-// Content is kept per entry; slices carry a made-up chunk id. Faults: FailReadOf(path) makes Read fail with
-// kIntegrity half-way. Previous() serves from another MemorySnapshot.
+// MemorySnapshot is a SnapshotBuilder to the source under test and a SnapshotView to the sink under
+// test. Content is kept per entry; slices carry a made-up chunk id. Faults: FailReadOf(path) makes
+// Read fail with kIntegrity half-way. Previous() serves from another MemorySnapshot.
 #pragma once
 
 #include <map>

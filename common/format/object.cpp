@@ -1,0 +1,260 @@
+#include "common/format/object.h"
+
+#include <zstd.h>
+
+#include "common/base/error.h"
+#include "common/format/wire.h"
+#include "fmt/format.h"
+
+namespace holdfast {
+namespace {
+
+constexpr ByteView kMagic{"HFOB", 4};
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kSuite = 1;  // HKDF-SHA256 per-object key, AES-256-GCM, zero IV
+constexpr std::size_t kSaltBytes = 16;
+constexpr std::size_t kCommitBytes = 32;
+constexpr std::size_t kMaxBases = 3;
+
+const Bytes& ZeroIv() {
+  static const Bytes iv(12, '\0');
+  return iv;
+}
+
+absl::Status Damaged(const ChunkId& id, std::string_view what) {
+  return Error(ErrorKind::kIntegrity, 4020,
+               fmt::format("unable to open chunk '{}': {}", id.hex(), what),
+               "Run 'holdfast verify' on the snapshot; another copy or the next backup can replace "
+               "the chunk.");
+}
+
+struct ObjectKeys {
+  SecretBytes key;
+  Bytes commit;
+};
+
+// (key, commit) = HKDF(run key, salt, every header field before commit).
+ObjectKeys DeriveKeys(const SecretBytes& run_key, ByteView salt, ByteView fields) {
+  const SecretBytes both = HkdfSha256(run_key.view(), salt, fields, 32 + kCommitBytes);
+  return {SecretBytes(both.view().substr(0, 32)), Bytes(both.view().substr(32))};
+}
+
+struct CompressDelete {
+  void operator()(ZSTD_CCtx* ctx) const { ZSTD_freeCCtx(ctx); }
+};
+struct DecompressDelete {
+  void operator()(ZSTD_DCtx* ctx) const { ZSTD_freeDCtx(ctx); }
+};
+
+int WindowLogFor(std::size_t bytes) {
+  int log = 10;
+  while ((std::size_t{1} << log) < bytes && log < 27) ++log;
+  return log;
+}
+
+}  // namespace
+
+absl::StatusOr<ObjectHeader> ParseObjectHeader(ByteView bytes) {
+  const auto damaged = [](std::string_view what) {
+    return Error(ErrorKind::kIntegrity, 4021,
+                 fmt::format("unable to read object header: {}", what));
+  };
+  Reader reader(bytes);
+  if (!reader.Magic(kMagic)) return damaged("it does not begin with 'HFOB'");
+  const std::uint8_t version = reader.U8();
+  const std::uint8_t suite = reader.U8();
+  const std::uint8_t codec = reader.U8();
+  const std::uint8_t type = reader.U8();
+  ObjectHeader header;
+  header.domain = reader.Id<DomainId>();
+  header.key_id = reader.Id<KeyId>();
+  header.chunk_id = reader.Id<ChunkId>();
+  const std::uint8_t bases = reader.U8();
+  if (!reader.ok()) return damaged("it is cut");
+  if (version != kVersion || suite != kSuite) {
+    return damaged(fmt::format("version {} suite {} is not known to this program", version, suite));
+  }
+  if (codec > static_cast<std::uint8_t>(Codec::kZstdDelta)) return damaged("unknown codec");
+  if (type < 1 || type > 2) return damaged("unknown type");
+  const bool is_delta = codec == static_cast<std::uint8_t>(Codec::kZstdDelta);
+  if (bases > kMaxBases || is_delta != (bases > 0))
+    return damaged("base count does not fit the codec");
+  for (int i = 0; i < bases; ++i) header.bases.push_back(reader.Id<ChunkId>());
+  header.codec = static_cast<Codec>(codec);
+  header.type = static_cast<ObjectType>(type);
+  header.plain_bytes = reader.U32();
+  header.sealed_bytes = reader.U32();
+  reader.Raw(kSaltBytes + kCommitBytes);
+  if (!reader.ok()) return damaged("it is cut");
+  if (header.plain_bytes == 0 || header.plain_bytes > kMaxPlainBytes)
+    return damaged("plain length out of range");
+  if (header.sealed_bytes <= kGcmTagBytes || header.sealed_bytes > kMaxPlainBytes + kGcmTagBytes) {
+    return damaged("sealed length out of range");
+  }
+  if (header.codec == Codec::kRaw && header.sealed_bytes != header.plain_bytes + kGcmTagBytes) {
+    return damaged("lengths of a raw chunk differ");
+  }
+  header.header_bytes = static_cast<std::uint32_t>(bytes.size() - reader.remaining());
+  return header;
+}
+
+ChunkId ComputeChunkId(const HmacKey& id_key, ObjectType type, ByteView plaintext) {
+  const char tag = static_cast<char>(type);
+  return *ChunkId::From(id_key.Mac(ByteView(&tag, 1), plaintext).view());
+}
+
+struct ObjectSealer::Impl {
+  Options options;
+  Rng& rng;
+  std::unique_ptr<ZSTD_CCtx, CompressDelete> zstd{ZSTD_createCCtx()};
+  Bytes buffer{};
+
+  // Compressed size in `buffer`, or 0 when the codec gains less than 3 %.
+  std::size_t Compress(ByteView plaintext, ByteView prefix) {
+    ZSTD_CCtx_reset(zstd.get(), ZSTD_reset_session_and_parameters);
+    ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, options.zstd_level);
+    ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_contentSizeFlag, 1);
+    if (!prefix.empty()) {
+      const int window = WindowLogFor(prefix.size() + plaintext.size());
+      ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_windowLog, window);
+      ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_hashLog,
+                             window - 1);  // else the prefix does not fit (CATALOG B)
+      ZSTD_CCtx_refPrefix(zstd.get(), prefix.data(), prefix.size());
+    }
+    if (buffer.size() < ZSTD_compressBound(plaintext.size()))
+      buffer.resize(ZSTD_compressBound(plaintext.size()));
+    const std::size_t size = ZSTD_compress2(zstd.get(), buffer.data(), buffer.size(),
+                                            plaintext.data(), plaintext.size());
+    HOLDFAST_CHECK(!ZSTD_isError(size));
+    return size < plaintext.size() - plaintext.size() / 33 ? size : 0;
+  }
+
+  void Emit(Codec codec, ObjectType type, const ChunkId& id, const std::vector<ChunkId>& bases,
+            ByteView plaintext, ByteView payload, Bytes* out) {
+    Writer header;
+    header.Raw(kMagic);
+    header.U8(kVersion);
+    header.U8(kSuite);
+    header.U8(static_cast<std::uint8_t>(codec));
+    header.U8(static_cast<std::uint8_t>(type));
+    header.Raw(options.domain.view());
+    header.Raw(options.key_id.view());
+    header.Raw(id.view());
+    header.U8(static_cast<std::uint8_t>(bases.size()));
+    for (const ChunkId& base : bases) header.Raw(base.view());
+    header.U32(static_cast<std::uint32_t>(plaintext.size()));
+    header.U32(static_cast<std::uint32_t>(payload.size() + kGcmTagBytes));
+    const Bytes salt = rng.Draw(kSaltBytes);
+    header.Raw(salt);
+    const ObjectKeys keys = DeriveKeys(options.run_key, salt, header.bytes());
+    header.Raw(keys.commit);
+    out->append(header.bytes());
+    AesGcmSeal(keys.key.view(), ZeroIv(), header.bytes(), payload, out);
+  }
+};
+
+ObjectSealer::ObjectSealer(Options options, Rng& rng)
+    : impl_(std::make_unique<Impl>(Impl{std::move(options), rng})) {
+  HOLDFAST_CHECK(impl_->options.run_key.size() == 32);
+}
+ObjectSealer::~ObjectSealer() = default;
+
+void ObjectSealer::Seal(ObjectType type, const ChunkId& id, ByteView plaintext, Bytes* out) {
+  HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
+  const std::size_t compressed = impl_->Compress(plaintext, {});
+  if (compressed == 0) {
+    impl_->Emit(Codec::kRaw, type, id, {}, plaintext, plaintext, out);
+  } else {
+    impl_->Emit(Codec::kZstd, type, id, {}, plaintext,
+                ByteView(impl_->buffer).substr(0, compressed), out);
+  }
+}
+
+void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
+                             const std::vector<std::pair<ChunkId, ByteView>>& bases, Bytes* out) {
+  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
+  HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
+  Bytes prefix;
+  std::vector<ChunkId> ids;
+  for (const auto& [base_id, bytes] : bases) {
+    ids.push_back(base_id);
+    prefix.append(bytes);
+  }
+  const std::size_t compressed = impl_->Compress(plaintext, prefix);
+  if (compressed == 0) return Seal(type, id, plaintext, out);
+  impl_->Emit(Codec::kZstdDelta, type, id, ids, plaintext,
+              ByteView(impl_->buffer).substr(0, compressed), out);
+}
+
+struct ObjectOpener::Impl {
+  DomainId domain;
+  std::shared_ptr<const HmacKey> id_key;
+  RunKeyLookup run_keys;
+  std::unique_ptr<ZSTD_DCtx, DecompressDelete> zstd{ZSTD_createDCtx()};
+
+  absl::StatusOr<Bytes> Decompress(const ObjectHeader& header, ByteView payload, ByteView prefix) {
+    if (ZSTD_getFrameContentSize(payload.data(), payload.size()) != header.plain_bytes) {
+      return Damaged(header.chunk_id, "its compressed size is not the one promised");
+    }
+    ZSTD_DCtx_reset(zstd.get(), ZSTD_reset_session_and_parameters);
+    ZSTD_DCtx_setParameter(zstd.get(), ZSTD_d_windowLogMax, 27);
+    if (!prefix.empty()) ZSTD_DCtx_refPrefix(zstd.get(), prefix.data(), prefix.size());
+    Bytes plaintext(header.plain_bytes, '\0');
+    const std::size_t size = ZSTD_decompressDCtx(zstd.get(), plaintext.data(), plaintext.size(),
+                                                 payload.data(), payload.size());
+    if (ZSTD_isError(size) || size != plaintext.size())
+      return Damaged(header.chunk_id, "it does not decompress");
+    return plaintext;
+  }
+
+  absl::StatusOr<Bytes> GatherBases(const ObjectHeader& header, const BaseLookup& bases) {
+    Bytes prefix;
+    for (const ChunkId& base : header.bases) {
+      if (!bases) return Damaged(header.chunk_id, "its delta base is itself a delta");
+      ASSIGN_OR_RETURN(const Bytes bytes, bases(base));
+      prefix.append(bytes);
+    }
+    return prefix;
+  }
+};
+
+ObjectOpener::ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key,
+                           RunKeyLookup run_keys)
+    : impl_(std::make_unique<Impl>(Impl{domain, std::move(id_key), std::move(run_keys)})) {}
+ObjectOpener::~ObjectOpener() = default;
+
+absl::StatusOr<Bytes> ObjectOpener::Open(const ChunkId& id, ObjectType type, ByteView object,
+                                         const BaseLookup& bases) {
+  auto parsed = ParseObjectHeader(object);
+  if (!parsed.ok()) return Damaged(id, MessageOf(parsed.status()));
+  const ObjectHeader& header = *parsed;
+  if (header.chunk_id != id)
+    return Damaged(id, fmt::format("the store gave chunk '{}' instead", header.chunk_id.hex()));
+  if (header.type != type) return Damaged(id, "it has another type than its reference");
+  if (header.domain != impl_->domain) return Damaged(id, "it belongs to another domain");
+  if (object.size() != header.object_bytes())
+    return Damaged(id, "its length is not the one in its header");
+
+  const ByteView fields = object.substr(0, header.header_bytes - kCommitBytes);
+  const ByteView commit = object.substr(header.header_bytes - kCommitBytes, kCommitBytes);
+  const ByteView salt = fields.substr(fields.size() - kSaltBytes);
+  ASSIGN_OR_RETURN(const SecretBytes run_key, impl_->run_keys(header.key_id));
+  const ObjectKeys keys = DeriveKeys(run_key, salt, fields);
+  if (!ConstantTimeEqual(keys.commit, commit))
+    return Damaged(id, "its header or key commitment is damaged");
+  auto opened = AesGcmOpen(keys.key.view(), ZeroIv(), object.substr(0, header.header_bytes),
+                           object.substr(header.header_bytes));
+  if (!opened.ok()) return Damaged(id, "its bytes are damaged (authentication tag)");
+
+  Bytes plaintext = *std::move(opened);
+  if (header.codec != Codec::kRaw) {
+    ASSIGN_OR_RETURN(const Bytes prefix, impl_->GatherBases(header, bases));
+    ASSIGN_OR_RETURN(plaintext, impl_->Decompress(header, plaintext, prefix));
+  }
+  if (ComputeChunkId(*impl_->id_key, type, plaintext) != id) {
+    return Damaged(id, "its content is not what its name says");
+  }
+  return plaintext;
+}
+
+}  // namespace holdfast
