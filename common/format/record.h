@@ -28,7 +28,7 @@ struct RecordClear {
   Hash256 previous;
   bool partial = false;
   Hash256 reference_list_hash;
-  std::vector<KeyId> key_ids;  // envelopes needed to read the snapshot; [0] is this run's
+  std::vector<KeyId> key_ids;  // [0] seals this record; chunks name their own in their headers
 };
 
 constexpr std::size_t kMaxRecordBytes = 4u << 20;

@@ -1,0 +1,220 @@
+#include "common/snapshot/opener.h"
+
+#include <algorithm>
+#include <random>
+
+#include "common/base/error.h"
+#include "common/format/manifest.h"
+#include "common/snapshot/chunk_reader.h"
+#include "fmt/format.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kBatchChunks = 8;           // fetched together: ~8 MiB of content
+constexpr std::size_t kManifestBatchChunks = 32;  // ~2 MiB of manifest
+
+class StoredSnapshot final : public SnapshotView {
+ public:
+  StoredSnapshot(SnapshotFacts facts, std::shared_ptr<ChunkReader> reader)
+      : facts_(std::move(facts)), reader_(std::move(reader)) {}
+
+  const SnapshotInfo& info() const override { return facts_.info; }
+
+  absl::Status ForEachEntry(absl::FunctionRef<absl::Status(const Entry&)> visit) const override {
+    ManifestDecoder decoder;
+    const auto feed = [&](ByteView piece) {
+      return decoder.Feed(piece, [&](Entry&& entry) { return visit(entry); });
+    };
+    RETURN_IF_ERROR(ReadSlices(ObjectType::kManifest, facts_.manifest, kManifestBatchChunks, feed));
+    return decoder.Finish();
+  }
+
+  absl::StatusOr<Entry> Find(std::string_view path) const override {
+    Entry found;
+    bool seen = false;
+    const absl::Status status = ForEachEntry([&](const Entry& entry) -> absl::Status {
+      if (entry.path != path) return absl::OkStatus();
+      found = entry;
+      seen = true;
+      return absl::CancelledError("found");
+    });
+    if (seen) return found;
+    if (!status.ok()) return status;
+    return Error(ErrorKind::kNotFound, 3004,
+                 fmt::format("unable to find '{}' in snapshot {}@{}", Escaped(path),
+                             Escaped(facts_.info.source_name), facts_.info.seq),
+                 "List what is there with 'holdfast ls'.");
+  }
+
+  absl::Status Read(const Entry& entry,
+                    absl::FunctionRef<absl::Status(ByteView)> consume) const override {
+    return WithContext(ReadSlices(ObjectType::kContent, entry.slices, kBatchChunks, consume),
+                       fmt::format("unable to read '{}'", Escaped(entry.path)));
+  }
+
+ private:
+  absl::Status ReadSlices(ObjectType type, const std::vector<Slice>& slices, std::size_t batch,
+                          absl::FunctionRef<absl::Status(ByteView)> consume) const {
+    for (std::size_t begin = 0; begin < slices.size(); begin += batch) {
+      const std::size_t end = std::min(slices.size(), begin + batch);
+      std::vector<ChunkId> ids;
+      for (std::size_t i = begin; i < end; ++i) {
+        if (ids.empty() || ids.back() != slices[i].chunk) ids.push_back(slices[i].chunk);
+      }
+      ASSIGN_OR_RETURN(const auto plaintexts, reader_->Get(type, ids));
+      std::size_t at = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        if (ids[at] != slices[i].chunk) ++at;
+        const Bytes& plaintext = *plaintexts[at];
+        const Slice& slice = slices[i];
+        if (slice.offset_bytes > plaintext.size() ||
+            slice.length_bytes > plaintext.size() - slice.offset_bytes) {
+          return Error(
+              ErrorKind::kIntegrity, 4071,
+              fmt::format("unable to read a slice of chunk '{}': it lies outside the chunk",
+                          slice.chunk.hex()));
+        }
+        RETURN_IF_ERROR(
+            consume(ByteView(plaintext).substr(slice.offset_bytes, slice.length_bytes)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const SnapshotFacts facts_;
+  const std::shared_ptr<ChunkReader> reader_;
+};
+
+// Run data keys, opened on first use from the envelopes that came with the snapshot or are fetched.
+class RunKeys {
+ public:
+  RunKeys(std::vector<Bytes> envelopes, DomainId domain, KeyPair recipient,
+          std::shared_ptr<ChunkFetcher> fetcher)
+      : envelopes_(std::move(envelopes)),
+        domain_(domain),
+        recipient_(std::move(recipient)),
+        fetcher_(std::move(fetcher)) {}
+
+  absl::StatusOr<SecretBytes> Find(const KeyId& id) {
+    std::lock_guard lock(mutex_);
+    if (const auto found = keys_.find(id); found != keys_.end()) return found->second;
+    ASSIGN_OR_RETURN(const Bytes envelope, Envelope(id));
+    ASSIGN_OR_RETURN(SecretBytes key, OpenKeyEnvelope(envelope, recipient_));
+    keys_.emplace(id, key);
+    return key;
+  }
+
+ private:
+  absl::StatusOr<Bytes> Envelope(const KeyId& id) {
+    for (const Bytes& envelope : envelopes_) {
+      const auto peeked = PeekKeyEnvelope(envelope);
+      if (peeked.ok() && *peeked == id) return envelope;
+    }
+    ASSIGN_OR_RETURN(Bytes envelope, fetcher_->FetchEnvelope(domain_, id));
+    ASSIGN_OR_RETURN(const KeyId peeked, PeekKeyEnvelope(envelope));
+    if (peeked == id) return envelope;
+    return Error(
+        ErrorKind::kIntegrity, 4062,
+        fmt::format("unable to open the snapshot: the store gave another envelope than '{}'",
+                    id.hex()));
+  }
+
+  std::mutex mutex_;
+  const std::vector<Bytes> envelopes_;
+  const DomainId domain_;
+  const KeyPair recipient_;
+  const std::shared_ptr<ChunkFetcher> fetcher_;
+  absl::flat_hash_map<KeyId, SecretBytes> keys_;
+};
+
+absl::Status CheckAsked(const RecordClear& clear, const OpenRequest& request,
+                        const AgentIdentity& agent) {
+  if (clear.source != request.source_id || (request.seq != 0 && clear.seq != request.seq) ||
+      clear.domain != agent.domain) {
+    return Error(
+        ErrorKind::kIntegrity, 4063,
+        fmt::format(
+            "unable to trust the snapshot: asked for number {}, the store gave number {} of {}",
+            request.seq, clear.seq, clear.source == request.source_id ? "it" : "another source"),
+        "ROLLBACK or a swapped record: do not trust this controller before it is explained.");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedSnapshot> OpenSnapshot(const SnapshotDocuments& documents,
+                                            const OpenRequest& request, const PublicKey& owner,
+                                            const KeyPair& recipient,
+                                            std::shared_ptr<ChunkFetcher> fetcher) {
+  OpenedSnapshot opened;
+  ASSIGN_OR_RETURN(opened.agent, OpenAgentIdentity(documents.identity, owner));
+  RETURN_IF_ERROR(VerifyRecord(documents.record, opened.agent.signing_key));
+  ASSIGN_OR_RETURN(opened.clear, ParseRecord(documents.record));
+  RETURN_IF_ERROR(CheckAsked(opened.clear, request, opened.agent));
+  ASSIGN_OR_RETURN(opened.secrets, OpenDomainSecrets(documents.domain_secrets, recipient));
+  if (opened.secrets.domain != opened.clear.domain) {
+    return Error(ErrorKind::kIntegrity, 4064,
+                 "unable to trust the snapshot: its domain secrets are of another domain");
+  }
+
+  auto keys =
+      std::make_shared<RunKeys>(documents.envelopes, opened.clear.domain, recipient, fetcher);
+  ASSIGN_OR_RETURN(const SecretBytes run_key, keys->Find(opened.clear.key_ids[0]));
+  ASSIGN_OR_RETURN(const Bytes facts, OpenRecord(documents.record, run_key));
+  ASSIGN_OR_RETURN(opened.facts, DecodeSnapshotFacts(facts));
+  opened.facts.info.source_id = opened.clear.source;
+  opened.facts.info.seq = opened.clear.seq;
+  opened.facts.info.partial = opened.clear.partial;
+
+  auto id_key = std::make_shared<const HmacKey>(opened.secrets.id_key.view());
+  auto reader = std::make_shared<ChunkReader>(
+      opened.clear.domain, id_key, [keys](const KeyId& id) { return keys->Find(id); },
+      std::move(fetcher));
+  opened.view = std::make_shared<StoredSnapshot>(opened.facts, std::move(reader));
+  return opened;
+}
+
+absl::StatusOr<std::vector<ChunkId>> ReferencedChunks(const OpenedSnapshot& snapshot) {
+  std::vector<ChunkId> ids;
+  for (const Slice& slice : snapshot.facts.manifest) ids.push_back(slice.chunk);
+  RETURN_IF_ERROR(snapshot.view->ForEachEntry([&](const Entry& entry) {
+    for (const Slice& slice : entry.slices) {
+      if (ids.back() != slice.chunk) ids.push_back(slice.chunk);
+    }
+    return absl::OkStatus();
+  }));
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+absl::StatusOr<ChunkCheck> CheckSnapshot(
+    const OpenedSnapshot& snapshot, int sample_percent, std::uint64_t seed,
+    absl::FunctionRef<bool(std::uint64_t, std::uint64_t)> go_on) {
+  ChunkCheck check;
+  std::mt19937_64 random(seed);
+  std::uint64_t entries = 0;
+  RETURN_IF_ERROR(snapshot.view->ForEachEntry([&](const Entry& entry) -> absl::Status {
+    ++entries;
+    if (entry.slices.empty() || random() % 100 >= static_cast<std::uint64_t>(sample_percent))
+      return absl::OkStatus();
+    const absl::Status status = snapshot.view->Read(entry, [&](ByteView piece) {
+      check.bytes += piece.size();
+      return absl::OkStatus();
+    });
+    ++check.checked;
+    if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
+      check.damaged.push_back({entry.path, MessageOf(status)});
+    } else if (!status.ok()) {
+      return status;
+    }
+    if (!go_on(entries, snapshot.facts.info.entry_count))
+      return Error(ErrorKind::kFailed, 3005, "the check was stopped");
+    return absl::OkStatus();
+  }));
+  return check;
+}
+
+}  // namespace holdfast
