@@ -1,0 +1,85 @@
+#include "agent/pipeline/chunk_pipeline.h"
+
+#include "common/base/error.h"
+
+namespace holdfast::pipeline {
+
+ChunkPipeline::ChunkPipeline(IngestSession& session, Options options, absl::flat_hash_set<ChunkId> known,
+                             Rng& rng, std::stop_token stop)
+    : session_(session),
+      rng_(rng),
+      outer_stop_(stop, [this] { error_.Report(Error(ErrorKind::kFailed, 2010, "the run was stopped")); }),
+      seen_(std::move(known)) {
+  sealing_ = options.seal_threads;
+  threads_.emplace_back([this] { AskStage(); });
+  for (int i = 0; i < options.seal_threads; ++i) {
+    threads_.emplace_back([this, sealer = options.sealer] { SealStage(sealer); });
+  }
+  threads_.emplace_back([this] { SendStage(); });
+}
+
+ChunkPipeline::~ChunkPipeline() {
+  error_.Report(Error(ErrorKind::kFailed, 2010, "the run was given up"));
+  threads_.clear();
+}
+
+absl::Status ChunkPipeline::Offer(ObjectType type, const ChunkId& id, ByteView plaintext) {
+  ++counters_.offered_chunks;
+  {
+    std::lock_guard lock(seen_mutex_);
+    if (!seen_.insert(id).second) return error_.status();
+  }
+  if (!to_ask_.Push({type, id, Bytes(plaintext)}, plaintext.size(), error_.stop_token())) return error_.status();
+  return absl::OkStatus();
+}
+
+absl::Status ChunkPipeline::Finish() {
+  to_ask_.Close();
+  for (std::jthread& thread : threads_) thread.join();
+  threads_.clear();
+  return error_.status();
+}
+
+void ChunkPipeline::AskStage() {
+  for (;;) {
+    std::vector<Chunk> batch = to_ask_.PopAll(kAskBatch, error_.stop_token());
+    if (batch.empty()) break;
+    error_.Report(AskBatch(std::move(batch)));
+  }
+  to_seal_.Close();
+}
+
+absl::Status ChunkPipeline::AskBatch(std::vector<Chunk> batch) {
+  std::vector<ChunkId> ids;
+  for (const Chunk& chunk : batch) ids.push_back(chunk.id);
+  ASSIGN_OR_RETURN(const std::vector<bool> have, session_.Ask(ids));
+  if (have.size() != ids.size()) {
+    return Error(ErrorKind::kFailed, 2011, "the controller answered a dedup question with another count");
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (have[i]) continue;
+    ++counters_.new_chunks;
+    counters_.new_bytes += batch[i].plaintext.size();
+    const std::size_t bytes = batch[i].plaintext.size();
+    if (!to_seal_.Push(std::move(batch[i]), bytes, error_.stop_token())) return error_.status();
+  }
+  return absl::OkStatus();
+}
+
+void ChunkPipeline::SealStage(ObjectSealer::Options options) {
+  ObjectSealer sealer(std::move(options), rng_);
+  while (auto chunk = to_seal_.Pop(error_.stop_token())) {
+    Bytes object;
+    sealer.Seal(chunk->type, chunk->id, chunk->plaintext, &object);
+    counters_.sealed_bytes += object.size();
+    const std::size_t bytes = object.size();
+    if (!to_send_.Push(std::move(object), bytes, error_.stop_token())) break;
+  }
+  if (--sealing_ == 0) to_send_.Close();
+}
+
+void ChunkPipeline::SendStage() {
+  while (auto object = to_send_.Pop(error_.stop_token())) error_.Report(session_.Send(*std::move(object)));
+}
+
+}  // namespace holdfast::pipeline
