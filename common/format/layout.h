@@ -1,0 +1,36 @@
+// Where things lie below a store directory and in a controller's data directory.
+//
+//   packs/<first 2 hex>/<sha256 hex>.pack       finished packs
+//   records/<source hex>/<seq, 20 digits>.record and .refs
+//   envelopes/<domain hex>/<key id hex>.envelope
+//   domains/<domain hex>/<agent hex>.identity and .secrets
+//   trust/owner.pub (32 raw bytes) and trust/recipients.<version, 20 digits>
+// A controller's data directory holds a store as store/, and open packs as staging/<number>.open, which
+// count as part of the store: recovery without a catalog reads both.
+// Threading: pure functions.
+#pragma once
+
+#include <string>
+
+#include "common/base/bytes.h"
+
+namespace holdfast::layout {
+
+inline constexpr char kPacks[] = "packs";
+inline constexpr char kRecords[] = "records";
+inline constexpr char kEnvelopes[] = "envelopes";
+inline constexpr char kDomains[] = "domains";
+inline constexpr char kTrust[] = "trust";
+inline constexpr char kOwner[] = "trust/owner.pub";
+inline constexpr char kStoreBelowData[] = "store";
+inline constexpr char kStagingBelowData[] = "staging";
+
+std::string PackPath(const PackName& name);
+std::string RecordPath(const SourceId& source, std::uint64_t seq);
+std::string ReferencesPath(const SourceId& source, std::uint64_t seq);
+std::string EnvelopePath(const DomainId& domain, const KeyId& key);
+std::string IdentityPath(const DomainId& domain, const AgentId& agent);
+std::string SecretsPath(const DomainId& domain, const AgentId& agent);
+std::string RecipientsPath(std::uint64_t version);
+
+}  // namespace holdfast::layout
