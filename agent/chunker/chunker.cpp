@@ -16,9 +16,10 @@ std::uint64_t Mask(int bits) { return ((std::uint64_t{1} << bits) - 1) << (63 - 
 }  // namespace
 
 Chunker::Chunker(const SecretBytes& chunker_key, ChunkSizes sizes) : sizes_(sizes) {
-  HOLDFAST_CHECK(std::has_single_bit(sizes.average_bytes) && sizes.min_bytes < sizes.average_bytes &&
-                 sizes.average_bytes < sizes.max_bytes);
-  const SecretBytes table = HkdfSha256(chunker_key.view(), "", "holdfast gear table v1", sizeof gear_);
+  HOLDFAST_CHECK(std::has_single_bit(sizes.average_bytes) &&
+                 sizes.min_bytes < sizes.average_bytes && sizes.average_bytes < sizes.max_bytes);
+  const SecretBytes table =
+      HkdfSha256(chunker_key.view(), "", "holdfast gear table v1", sizeof gear_);
   std::memcpy(gear_.data(), table.view().data(), sizeof gear_);
   const int bits = std::countr_zero(sizes.average_bytes);
   mask_before_ = Mask(bits + 2);

@@ -1,10 +1,11 @@
 // Content-defined chunking: FastCDC with normalised cuts and a keyed gear table.
 //
-// W. Xia et al., "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication",
-// USENIX ATC 2016: gear hash, cut-point skipping below the minimum, two masks around the average (normalisation 2).
-// The gear table comes from the domain's chunker key (HKDF), so that cut points differ between domains. This is a
-// measure against recognising known files by their chunk sizes, not a proof (docs/SECURITY.md).
-// Invariants: cut points depend on the bytes since the last cut and the key only; min ≤ length ≤ max except for the
+// W. Xia et al., "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data
+// Deduplication", USENIX ATC 2016: gear hash, cut-point skipping below the minimum, two masks
+// around the average (normalisation 2). The gear table comes from the domain's chunker key (HKDF),
+// so that cut points differ between domains. This is a measure against recognising known files by
+// their chunk sizes, not a proof (docs/SECURITY.md). Invariants: cut points depend on the bytes
+// since the last cut and the key only; min ≤ length ≤ max except for the
 //             last chunk of a stream, which may be shorter than min.
 // Threading:  const after construction; any thread.
 #pragma once
@@ -28,7 +29,8 @@ class Chunker {
  public:
   Chunker(const SecretBytes& chunker_key, ChunkSizes sizes);
 
-  // Length of the chunk at the start of `data`. Requires data.size() ≥ max_bytes, or that nothing follows.
+  // Length of the chunk at the start of `data`. Requires data.size() ≥ max_bytes, or that nothing
+  // follows.
   std::size_t Cut(ByteView data) const;
 
   const ChunkSizes& sizes() const { return sizes_; }

@@ -4,11 +4,12 @@
 
 namespace holdfast::pipeline {
 
-ChunkPipeline::ChunkPipeline(IngestSession& session, Options options, absl::flat_hash_set<ChunkId> known,
-                             Rng& rng, std::stop_token stop)
+ChunkPipeline::ChunkPipeline(IngestSession& session, Options options,
+                             absl::flat_hash_set<ChunkId> known, Rng& rng, std::stop_token stop)
     : session_(session),
       rng_(rng),
-      outer_stop_(stop, [this] { error_.Report(Error(ErrorKind::kFailed, 2010, "the run was stopped")); }),
+      outer_stop_(
+          stop, [this] { error_.Report(Error(ErrorKind::kFailed, 2010, "the run was stopped")); }),
       seen_(std::move(known)) {
   sealing_ = options.seal_threads;
   threads_.emplace_back([this] { AskStage(); });
@@ -29,7 +30,8 @@ absl::Status ChunkPipeline::Offer(ObjectType type, const ChunkId& id, ByteView p
     std::lock_guard lock(seen_mutex_);
     if (!seen_.insert(id).second) return error_.status();
   }
-  if (!to_ask_.Push({type, id, Bytes(plaintext)}, plaintext.size(), error_.stop_token())) return error_.status();
+  if (!to_ask_.Push({type, id, Bytes(plaintext)}, plaintext.size(), error_.stop_token()))
+    return error_.status();
   return absl::OkStatus();
 }
 
@@ -54,7 +56,8 @@ absl::Status ChunkPipeline::AskBatch(std::vector<Chunk> batch) {
   for (const Chunk& chunk : batch) ids.push_back(chunk.id);
   ASSIGN_OR_RETURN(const std::vector<bool> have, session_.Ask(ids));
   if (have.size() != ids.size()) {
-    return Error(ErrorKind::kFailed, 2011, "the controller answered a dedup question with another count");
+    return Error(ErrorKind::kFailed, 2011,
+                 "the controller answered a dedup question with another count");
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (have[i]) continue;
@@ -79,7 +82,8 @@ void ChunkPipeline::SealStage(ObjectSealer::Options options) {
 }
 
 void ChunkPipeline::SendStage() {
-  while (auto object = to_send_.Pop(error_.stop_token())) error_.Report(session_.Send(*std::move(object)));
+  while (auto object = to_send_.Pop(error_.stop_token()))
+    error_.Report(session_.Send(*std::move(object)));
 }
 
 }  // namespace holdfast::pipeline

@@ -1,7 +1,8 @@
 // From plaintext chunks to STORED objects: dedup question, compression and sealing, sending.
 //
 // Hides:      the stages' threads and queues. read+cut+id (the lanes) ▶ ask ▶ compress+seal ▶ send.
-// Invariants: I1  After Finish returned OK every chunk offered is either known to the controller or was handed to Send.
+// Invariants: I1  After Finish returned OK every chunk offered is either known to the controller or
+// was handed to Send.
 //             I2  A chunk offered twice is asked and sent once.
 //             I3  Memory is bounded by kQueueBytes per queue plus one batch.
 // Threading:  Offer from any thread; Finish once, after the last Offer.
@@ -36,8 +37,8 @@ class ChunkPipeline {
     int seal_threads = 2;
   };
   // `known` ids count as present without a question; Commit checks them.
-  ChunkPipeline(IngestSession& session, Options options, absl::flat_hash_set<ChunkId> known, Rng& rng,
-                std::stop_token stop);
+  ChunkPipeline(IngestSession& session, Options options, absl::flat_hash_set<ChunkId> known,
+                Rng& rng, std::stop_token stop);
   ~ChunkPipeline();
 
   absl::Status Offer(ObjectType type, const ChunkId& id, ByteView plaintext);
@@ -66,7 +67,8 @@ class ChunkPipeline {
   std::stop_callback<std::function<void()>> outer_stop_;
 
   std::mutex seen_mutex_;
-  absl::flat_hash_set<ChunkId> seen_;  // guarded by seen_mutex_: known before, or offered in this run
+  absl::flat_hash_set<ChunkId>
+      seen_;  // guarded by seen_mutex_: known before, or offered in this run
 
   ByteQueue<Chunk> to_ask_{kQueueBytes};
   ByteQueue<Chunk> to_seal_{kQueueBytes};

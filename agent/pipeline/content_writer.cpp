@@ -41,7 +41,8 @@ absl::StatusOr<std::span<char>> ContentWriter::Prepare(std::size_t wanted) {
     end_ -= begin_;
     begin_ = 0;
   }
-  return std::span<char>(buffer_.get() + end_, std::min(std::max<std::size_t>(wanted, 1), capacity_ - end_));
+  return std::span<char>(buffer_.get() + end_,
+                         std::min(std::max<std::size_t>(wanted, 1), capacity_ - end_));
 }
 
 absl::Status ContentWriter::Commit(std::size_t written) {
@@ -69,7 +70,8 @@ absl::Status ContentWriter::End(Entry entry) {
   const std::uint64_t end = cut_position_ + (end_ - begin_);
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(hash_->state));
-  entry.content_hash.assign(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);
+  entry.content_hash.assign(reinterpret_cast<const char*>(canonical.digest),
+                            sizeof canonical.digest);
   entry.content_bytes = end - open_begin_;
   if (!entry.extents) entry.size_bytes = entry.content_bytes;
   entry.slices = std::move(open_slices_);
@@ -92,7 +94,8 @@ absl::Status ContentWriter::Abandon() {
 absl::Status ContentWriter::Cut() {
   RETURN_IF_ERROR(CutWhileFull());
   while (end_ > begin_) {
-    RETURN_IF_ERROR(CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
+    RETURN_IF_ERROR(
+        CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
   }
   return HandOnComplete();
 }
@@ -107,7 +110,8 @@ absl::Status ContentWriter::Finish() {
 absl::Status ContentWriter::CutWhileFull() {
   bool any = false;
   while (end_ - begin_ >= options_.chunker->sizes().max_bytes) {
-    RETURN_IF_ERROR(CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
+    RETURN_IF_ERROR(
+        CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
     any = true;
   }
   return any ? HandOnComplete() : absl::OkStatus();
@@ -127,7 +131,8 @@ absl::Status ContentWriter::CutChunk(std::size_t length) {
 // Gives the stream range [begin, end) of chunk `id` to the entries that lie in it.
 void ContentWriter::AssignSlices(const ChunkId& id, std::uint64_t begin, std::uint64_t end) {
   const auto slice_of = [&](std::uint64_t from, std::uint64_t to) {
-    return Slice{id, static_cast<std::uint32_t>(from - begin), static_cast<std::uint32_t>(to - from)};
+    return Slice{id, static_cast<std::uint32_t>(from - begin),
+                 static_cast<std::uint32_t>(to - from)};
   };
   for (Pending& pending : pending_) {
     const std::uint64_t entry_begin = pending.end - pending.entry.content_bytes;
@@ -136,7 +141,8 @@ void ContentWriter::AssignSlices(const ChunkId& id, std::uint64_t begin, std::ui
     if (entry_begin >= end) break;
     if (from < to) pending.entry.slices.push_back(slice_of(from, to));
   }
-  if (open_ && end > open_begin_) open_slices_.push_back(slice_of(std::max(begin, open_begin_), end));
+  if (open_ && end > open_begin_)
+    open_slices_.push_back(slice_of(std::max(begin, open_begin_), end));
 }
 
 absl::Status ContentWriter::HandOnComplete() {

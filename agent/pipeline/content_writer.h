@@ -1,7 +1,8 @@
 // The engine's ContentLane: cuts what a source writes into chunks and gives every entry its slices.
 //
 // Hides:      the buffer, chunk boundaries that fall inside or across entries, content hashes.
-// Invariants: I1  An entry is handed on only when all its slices are known; then they cover its content exactly.
+// Invariants: I1  An entry is handed on only when all its slices are known; then they cover its
+// content exactly.
 //             I2  The buffer never exceeds twice the largest chunk.
 // Threading:  one thread at a time; `offer` and `add` are called on it.
 #pragma once
@@ -22,8 +23,8 @@ class ContentWriter final : public source::ContentLane {
   using AddEntry = std::function<absl::Status(Entry)>;
 
   struct Options {
-    const chunker::Chunker* chunker;   // outlives the writer
-    const HmacKey* id_key;             // outlives the writer
+    const chunker::Chunker* chunker;  // outlives the writer
+    const HmacKey* id_key;            // outlives the writer
     ObjectType type = ObjectType::kContent;
     std::function<void(std::uint64_t)> on_bytes;  // progress
   };
@@ -63,8 +64,8 @@ class ContentWriter final : public source::ContentLane {
   std::uint64_t cut_position_ = 0;  // stream position of buffer_[begin_]
 
   bool open_ = false;
-  std::uint64_t open_begin_ = 0;       // stream position
-  std::vector<Slice> open_slices_;     // of the entry being written, from chunks cut while it is open
+  std::uint64_t open_begin_ = 0;    // stream position
+  std::vector<Slice> open_slices_;  // of the entry being written, from chunks cut while it is open
   std::deque<Pending> pending_;
   struct HashState;
   std::unique_ptr<HashState> hash_;

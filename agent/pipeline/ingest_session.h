@@ -1,11 +1,13 @@
 // The engine's view of the controller during one backup run.
 //
-// Hides:      the gRPC stream, credits, reconnecting after a cut, sending again what was not STORED.
-// Invariants: I1  Send returned OK for an object: it will be STORED before Commit succeeds, or Commit fails.
+// Hides:      the gRPC stream, credits, reconnecting after a cut, sending again what was not
+// STORED. Invariants: I1  Send returned OK for an object: it will be STORED before Commit succeeds,
+// or Commit fails.
 //             I2  At most kMaxUnstoredBytes wait for STORED; Send blocks above.
 //             I3  Commit with the same run is idempotent.
 // Threading:  Ask from one thread, Send from one other; Commit after both are done.
-// Errors:     kUnreachable after the reconnect deadline; kConflict when another run of the source is open;
+// Errors:     kUnreachable after the reconnect deadline; kConflict when another run of the source
+// is open;
 //             kNoSpace, kPermission as the controller says.
 #pragma once
 
@@ -29,7 +31,7 @@ struct Committed {
 struct SessionStart {
   std::uint64_t head_seq = 0;  // 0: no snapshot yet
   Bytes head_record;
-  Bytes recipients;            // owner-signed list
+  Bytes recipients;  // owner-signed list
   std::optional<Committed> already_committed;
 };
 
@@ -50,7 +52,8 @@ class IngestSession {
  public:
   virtual ~IngestSession() = default;
   virtual absl::StatusOr<SessionStart> Start() = 0;
-  virtual absl::StatusOr<std::vector<bool>> Ask(const std::vector<ChunkId>& ids) = 0;  // true: it has the chunk
+  virtual absl::StatusOr<std::vector<bool>> Ask(
+      const std::vector<ChunkId>& ids) = 0;  // true: it has the chunk
   virtual absl::Status Send(Bytes object) = 0;
   virtual absl::Status PutEnvelope(const KeyId& key_id, Bytes envelope) = 0;
   virtual absl::StatusOr<CommitOutcome> Commit(const CommitRequest& request) = 0;

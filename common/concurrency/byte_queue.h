@@ -1,6 +1,7 @@
 // A queue between two stages of a pipeline, bounded in bytes.
 //
-// Invariants: I1  The items inside weigh at most `limit_bytes`, or there is exactly one of them (an item heavier than
+// Invariants: I1  The items inside weigh at most `limit_bytes`, or there is exactly one of them (an
+// item heavier than
 //                 the limit passes alone), so a pipeline's memory is the sum of its queues' limits.
 //             I2  After Close, Push refuses and Pop drains what is left, then returns nothing.
 //             I3  A stop request ends every wait at once; what is inside is then dropped.
@@ -26,9 +27,8 @@ class ByteQueue {
   // False when the queue was closed or `stop` requested: the item was not taken.
   bool Push(T item, std::size_t bytes, std::stop_token stop) {
     std::unique_lock lock(mutex_);
-    const bool woken = room_.wait(lock, stop, [&] {
-      return closed_ || items_.empty() || bytes_ + bytes <= limit_bytes_;
-    });
+    const bool woken = room_.wait(
+        lock, stop, [&] { return closed_ || items_.empty() || bytes_ + bytes <= limit_bytes_; });
     if (!woken || closed_ || stop.stop_requested()) return false;
     items_.emplace_back(std::move(item), bytes);
     bytes_ += bytes;

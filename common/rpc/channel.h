@@ -1,0 +1,30 @@
+// Client channels to the controller, with the settings of FAULTS 4 in one place.
+//
+// Hides:      credentials, name override, keepalive, message limits, switched-off retries and
+// compression. Invariants: an agent channel always uses mutual TLS with the pinned CA; a local
+// channel always goes to a Unix socket. Threading:  channels may be shared by threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/rpc/tls.h"
+
+namespace grpc {
+class Channel;
+class ServerBuilder;
+}  // namespace grpc
+
+namespace holdfast::rpc {
+
+inline constexpr int kMaxMessageBytes = 6 << 20;
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+std::shared_ptr<grpc::Channel> OpenLocalChannel(const std::string& socket_path);
+std::shared_ptr<grpc::Channel> OpenAgentChannel(const std::string& address,
+                                                const TlsIdentity& identity);
+
+// Limits, keepalive enforcement and connection ages of a server.
+void ApplyServerSettings(grpc::ServerBuilder& builder);
+
+}  // namespace holdfast::rpc
