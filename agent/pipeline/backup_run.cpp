@@ -1,0 +1,314 @@
+#include "agent/pipeline/backup_run.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/numbers.h"
+#include "agent/pipeline/chunk_pipeline.h"
+#include "common/base/error.h"
+#include "common/format/manifest.h"
+#include "common/format/record.h"
+#include "common/format/reference_list.h"
+#include "common/snapshot/facts.h"
+#include "fmt/format.h"
+
+namespace holdfast::pipeline {
+namespace {
+
+constexpr int kAttempts = 3;  // the controller may lack chunks that were known from the last run
+
+absl::Status Rollback(const std::string& source, std::string_view what) {
+  return Error(
+      ErrorKind::kIntegrity, 4065,
+      fmt::format("unable to back up source '{}': ROLLBACK or FORK detected: {}", source, what),
+      "The controller's history is not the one this agent wrote. Find out whether it was "
+      "restored from an old copy before you trust it; see docs/ARCHITECTURE.md, rollback.");
+}
+
+// The manifest stream through a lane of its own: its slices say where it went.
+class ManifestWriter {
+ public:
+  ManifestWriter(const chunker::Chunker& chunker, const HmacKey& id_key, ChunkPipeline& pipeline)
+      : writer_(
+            {&chunker, &id_key, ObjectType::kManifest, nullptr},
+            [&pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
+              return pipeline.Offer(type, id, plaintext);
+            },
+            [this](Entry entry) {
+              done_ = std::move(entry);
+              return absl::OkStatus();
+            }) {}
+
+  absl::Status Write(const std::vector<SnapshotAssembly::Encoded>& entries) {
+    RETURN_IF_ERROR(writer_.Begin());
+    RETURN_IF_ERROR(writer_.Write(kManifestHeader));
+    Bytes framed;
+    for (const auto& entry : entries) {
+      framed.clear();
+      AppendManifestEntry(entry.bytes, &framed);
+      RETURN_IF_ERROR(writer_.Write(framed));
+    }
+    RETURN_IF_ERROR(writer_.End(Entry{}));
+    return writer_.Finish();
+  }
+  const Entry& done() const { return done_; }
+
+ private:
+  Entry done_;
+  ContentWriter writer_;
+};
+
+std::vector<ChunkId> SortedUnique(std::vector<ChunkId> ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+ReferenceList ListOf(const std::vector<ChunkId>& now, const std::vector<ChunkId>& before,
+                     std::uint64_t seq) {
+  ReferenceList list;
+  list.full = seq == 1 || seq % kFullReferenceEvery == 1;
+  if (list.full) {
+    list.added = now;
+    return list;
+  }
+  list.base_seq = seq - 1;
+  std::set_difference(now.begin(), now.end(), before.begin(), before.end(),
+                      std::back_inserter(list.added));
+  std::set_difference(before.begin(), before.end(), now.begin(), now.end(),
+                      std::back_inserter(list.removed));
+  return list;
+}
+
+}  // namespace
+
+absl::Status BackupRun::CheckHead(const SessionStart& start) const {
+  const std::string& name = options_.source_name;
+  const Head remembered =
+      PreviousSnapshot::LoadHead(options_.env.fs, options_.state_path).value_or(Head{});
+  if (start.head_seq < remembered.seq) {
+    return Rollback(name,
+                    fmt::format("this agent committed snapshot {}, the controller's newest is {}",
+                                remembered.seq, start.head_seq));
+  }
+  if (start.head_seq == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(VerifyRecord(start.head_record, options_.keys->identity.signing_key));
+  ASSIGN_OR_RETURN(const RecordClear clear, ParseRecord(start.head_record));
+  if (clear.source != options_.source_id || clear.seq != start.head_seq) {
+    return Rollback(name, "its newest record is of another source or number");
+  }
+  const Hash256 hash = RecordHash(start.head_record);
+  if (start.head_seq == remembered.seq && hash != remembered.record_hash) {
+    return Rollback(name, fmt::format("snapshot {} is not the one this agent wrote", clear.seq));
+  }
+  if (remembered.seq != 0 && start.head_seq == remembered.seq + 1 &&
+      clear.previous != remembered.record_hash) {
+    return Rollback(name,
+                    fmt::format("snapshot {} does not follow the one this agent wrote", clear.seq));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Recipient>> BackupRun::Recipients(const SessionStart& start) const {
+  ASSIGN_OR_RETURN(RecipientList list, OpenRecipientList(start.recipients, options_.keys->owner));
+  FileSystem& fs = options_.env.fs;
+  std::uint64_t seen = 0;
+  if (fs.Exists(options_.recipients_version_path)) {
+    ASSIGN_OR_RETURN(const Bytes text, fs.ReadFile(options_.recipients_version_path, 64));
+    if (!absl::SimpleAtoi(text, &seen)) seen = 0;
+  }
+  if (list.version < seen) {
+    return Rollback(options_.source_name,
+                    fmt::format("its recipient list is version {}, this agent has seen {}",
+                                list.version, seen));
+  }
+  if (list.version > seen) {
+    RETURN_IF_ERROR(
+        fs.WriteAtomically(options_.recipients_version_path, std::to_string(list.version)));
+  }
+  const AgentIdentity& self = options_.keys->identity;
+  list.recipients.push_back({RecipientRole::kAgent, self.agent_name, self.recipient_key});
+  return std::move(list.recipients);
+}
+
+// What is remembered must be the controller's head exactly; else it is read again from the
+// controller.
+absl::Status BackupRun::LoadPrevious(const SessionStart& start) {
+  previous_.Clear();
+  if (start.head_seq == 0) return absl::OkStatus();
+  const Hash256 hash = RecordHash(start.head_record);
+  if (previous_.Load(options_.env.fs, options_.state_path) &&
+      previous_.head.seq == start.head_seq && previous_.head.record_hash == hash) {
+    return absl::OkStatus();
+  }
+  previous_.Clear();
+  ASSIGN_OR_RETURN(const OpenedSnapshot snapshot, options_.open_snapshot(start.head_seq));
+  RETURN_IF_ERROR(snapshot.view->ForEachEntry([this](const Entry& entry) {
+    previous_.Add(entry.path, EncodeEntry(entry));
+    return absl::OkStatus();
+  }));
+  ASSIGN_OR_RETURN(previous_.references, ReferencedChunks(snapshot));
+  previous_.head = {start.head_seq, hash};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommitRequest> BackupRun::Assemble(const SnapshotAssembly& assembly,
+                                                  const source::SourceResult& result,
+                                                  std::string kind, std::vector<Slice> manifest,
+                                                  std::uint64_t manifest_bytes,
+                                                  const SessionStart& start, const RunKey& key) {
+  references_ = assembly.chunks();
+  for (const Slice& slice : manifest) references_.push_back(slice.chunk);
+  references_ = SortedUnique(std::move(references_));
+
+  CommitRequest request;
+  request.reference_list =
+      EncodeReferenceList(ListOf(references_, previous_.references, start.head_seq + 1));
+  request.content_bytes = assembly.content_bytes();
+  request.entry_count = assembly.entries().size();
+  request.duration_ms =
+      static_cast<std::uint64_t>(absl::ToInt64Milliseconds(options_.env.clock.Now() - started_));
+
+  SnapshotFacts facts;
+  facts.info.source_name = options_.source_name;
+  facts.info.kind = std::move(kind);
+  facts.info.entry_count = request.entry_count;
+  facts.info.content_bytes = request.content_bytes;
+  facts.info.taken_at = taken_at_;
+  facts.info.position = result.position;
+  facts.info.attributes = result.attributes;
+  facts.info.notes = result.notes;
+  facts.info.problems = assembly.problems();
+  facts.summary = result.summary;
+  facts.manifest = std::move(manifest);
+  facts.manifest_bytes = manifest_bytes;
+  facts.chunker_suite = chunker::kSuiteKeyedGear;
+
+  RecordClear clear;
+  clear.domain = options_.keys->secrets.domain;
+  clear.source = options_.source_id;
+  clear.seq = start.head_seq + 1;
+  clear.taken_at_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(taken_at_));
+  if (start.head_seq > 0) clear.previous = RecordHash(start.head_record);
+  clear.partial = assembly.problem_count() > 0;
+  clear.reference_list_hash = Sha256(request.reference_list);
+  clear.key_ids = {key.id};
+  request.record = SealRecord(clear, EncodeSnapshotFacts(facts), key.key, options_.keys->signing,
+                              options_.env.rng);
+  if (request.record.size() > kMaxRecordBytes) {
+    return Error(ErrorKind::kFailed, 2014,
+                 "unable to commit: the snapshot record would be larger than 4 MiB");
+  }
+  report_.partial = clear.partial;
+  report_.entry_count = request.entry_count;
+  report_.content_bytes = request.content_bytes;
+  report_.summary = result.summary;
+  report_.notes = result.notes;
+  report_.problems = assembly.problems();
+  report_.problem_count = assembly.problem_count();
+  return request;
+}
+
+void BackupRun::Remember(const SnapshotAssembly& assembly, const CommitRequest& request) {
+  PreviousSnapshot now;
+  now.head = {report_.seq, RecordHash(request.record)};
+  now.references = references_;
+  for (const auto& entry : assembly.entries()) now.Add(entry.path, entry.bytes);
+  // The snapshot is committed whatever happens here; without the state the next run is only slower.
+  if (const absl::Status saved = now.Save(options_.env.fs, options_.state_path); !saved.ok()) {
+    report_.notes.push_back(
+        fmt::format("the state for the next run was not kept: {}", MessageOf(saved)));
+  }
+}
+
+absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestSession& session,
+                                                 const SessionStart& start, const RunKey& key,
+                                                 RunProgress& progress, std::stop_token stop) {
+  absl::flat_hash_set<ChunkId> known(previous_.references.begin(), previous_.references.end());
+  for (const ChunkId& id : not_known_) known.erase(id);
+  // An entry with a missing chunk must be read again, so nothing is reused after a refusal.
+  static const PreviousSnapshot kNothing;
+  const PreviousSnapshot& reusable = not_known_.empty() ? previous_ : kNothing;
+
+  const DomainSecrets& secrets = options_.keys->secrets;
+  const HmacKey id_key(secrets.id_key.view());
+  const chunker::Chunker content(secrets.chunker_key, chunker::kContentSizes);
+  const chunker::Chunker manifest(secrets.chunker_key, chunker::kManifestSizes);
+  ChunkPipeline pipeline(session, {{secrets.domain, key.id, key.key}, options_.seal_threads},
+                         std::move(known), options_.env.rng, stop);
+  progress.bytes_done = 0;
+  progress.items_done = 0;
+  SnapshotAssembly assembly(
+      {&content, &id_key, ObjectType::kContent,
+       [&](std::uint64_t bytes) {
+         progress.bytes_done += bytes;
+         progress.new_bytes = pipeline.counters().new_bytes.load();
+         progress.stored_bytes = pipeline.counters().sealed_bytes.load();
+       }},
+      [&pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
+        return pipeline.Offer(type, id, plaintext);
+      },
+      reusable, progress);
+
+  taken_at_ = options_.env.clock.Now();
+  ASSIGN_OR_RETURN(const source::SourceResult result, source.Read(assembly, stop));
+  RETURN_IF_ERROR(assembly.Finish());
+  ManifestWriter writer(manifest, id_key, pipeline);
+  RETURN_IF_ERROR(writer.Write(assembly.entries()));
+  RETURN_IF_ERROR(pipeline.Finish());
+  report_.new_bytes = pipeline.counters().new_bytes;
+  report_.stored_bytes = pipeline.counters().sealed_bytes;
+  report_.sent_objects = pipeline.counters().new_chunks;
+  progress.new_bytes = report_.new_bytes;
+  progress.stored_bytes = report_.stored_bytes;
+
+  ASSIGN_OR_RETURN(const CommitRequest request,
+                   Assemble(assembly, result, source.kind(), writer.done().slices,
+                            writer.done().content_bytes, start, key));
+  ASSIGN_OR_RETURN(CommitOutcome outcome, session.Commit(request));
+  if (!outcome.missing.empty()) return outcome;
+  if (outcome.committed.snapshot_id != RecordHash(request.record)) {
+    return Rollback(options_.source_name, "it confirmed another snapshot than the one sent");
+  }
+  report_.seq = outcome.committed.seq;
+  report_.snapshot_id = outcome.committed.snapshot_id;
+  Remember(assembly, request);
+  return outcome;
+}
+
+absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSession& session,
+                                            RunProgress& progress, std::stop_token stop) {
+  started_ = options_.env.clock.Now();
+  RETURN_IF_ERROR(source.Check(stop));
+  ASSIGN_OR_RETURN(const SessionStart start, session.Start());
+  if (start.already_committed) {
+    report_.seq = start.already_committed->seq;
+    report_.snapshot_id = start.already_committed->snapshot_id;
+    return report_;
+  }
+  RETURN_IF_ERROR(CheckHead(start));
+  ASSIGN_OR_RETURN(const std::vector<Recipient> recipients, Recipients(start));
+  RETURN_IF_ERROR(LoadPrevious(start));
+
+  Rng& rng = options_.env.rng;
+  const RunKey key{rng.DrawFixed<KeyId>(), SecretBytes::Take(rng.Draw(32))};
+  RETURN_IF_ERROR(session.PutEnvelope(
+      key.id, SealKeyEnvelope(key.id, options_.keys->secrets.domain, key.key, recipients, rng)));
+
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    ASSIGN_OR_RETURN(const CommitOutcome outcome,
+                     Attempt(source, session, start, key, progress, stop));
+    if (outcome.missing.empty()) {
+      report_.seconds = absl::ToDoubleSeconds(options_.env.clock.Now() - started_);
+      return report_;
+    }
+    not_known_ = outcome.missing;
+  }
+  return Error(ErrorKind::kFailed, 2015,
+               fmt::format("unable to back up source '{}': the controller lacks chunks that were "
+                           "sent {} times",
+                           options_.source_name, kAttempts),
+               "Look at the controller's log for failing writes.");
+}
+
+}  // namespace holdfast::pipeline

@@ -1,0 +1,111 @@
+#include "agent/pipeline/previous_snapshot.h"
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/crypto/crypto.h"
+#include "common/format/wire.h"
+
+namespace holdfast::pipeline {
+namespace {
+
+constexpr ByteView kMagic{"HFLAST1\n", 8};
+constexpr std::uint64_t kMaxStateBytes = 2ull << 30;
+
+}  // namespace
+
+void PreviousSnapshot::Clear() {
+  head = {};
+  references.clear();
+  arena_.clear();
+  index_.clear();
+  cursor_ = 0;
+}
+
+void PreviousSnapshot::Add(std::string_view path, ByteView encoded) {
+  index_.push_back({arena_.size(), static_cast<std::uint32_t>(path.size()),
+                    static_cast<std::uint32_t>(encoded.size())});
+  arena_.append(path);
+  arena_.append(encoded);
+}
+
+std::optional<Entry> PreviousSnapshot::Find(std::string_view path) const {
+  // A walk in path order asks for the next entry, or for one a little later.
+  std::size_t at = cursor_.load(std::memory_order_relaxed);
+  for (int i = 0; i < 3 && at < index_.size(); ++i, ++at) {
+    if (PathOf(index_[at]) == path) break;
+    if (i == 2) at = index_.size();
+  }
+  if (at >= index_.size() || PathOf(index_[at]) != path) {
+    const auto found = std::lower_bound(index_.begin(), index_.end(), path,
+                                        [this](const Place& place, std::string_view wanted) {
+                                          return ComparePaths(PathOf(place), wanted) < 0;
+                                        });
+    if (found == index_.end() || PathOf(*found) != path) return std::nullopt;
+    at = static_cast<std::size_t>(found - index_.begin());
+  }
+  cursor_.store(at + 1, std::memory_order_relaxed);
+  auto entry = DecodeEntry(EncodedOf(index_[at]));
+  if (!entry.ok()) return std::nullopt;
+  return *std::move(entry);
+}
+
+absl::Status PreviousSnapshot::Save(FileSystem& fs, const std::string& path) const {
+  Writer writer;
+  writer.Raw(kMagic);
+  writer.U64(head.seq);
+  writer.Raw(head.record_hash.view());
+  writer.U64(references.size());
+  for (const ChunkId& id : references) writer.Raw(id.view());
+  writer.U64(index_.size());
+  for (const Place& place : index_) {
+    writer.Field(PathOf(place));
+    writer.Field(EncodedOf(place));
+  }
+  writer.Raw(Sha256(writer.bytes()).view());
+  return fs.WriteAtomically(path, writer.bytes());
+}
+
+bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
+  Clear();
+  if (!fs.Exists(path)) return false;
+  const auto bytes = fs.ReadFile(path, kMaxStateBytes);
+  if (!bytes.ok() || bytes->size() < kMagic.size() + Hash256::kSize) return false;
+  const ByteView body = ByteView(*bytes).substr(0, bytes->size() - Hash256::kSize);
+  if (Sha256(body).view() != ByteView(*bytes).substr(body.size())) return false;
+  Reader reader(body);
+  reader.Magic(kMagic);
+  head.seq = reader.U64();
+  head.record_hash = reader.Id<Hash256>();
+  const std::uint64_t reference_count = reader.U64();
+  if (!reader.ok() || reference_count > reader.remaining() / ChunkId::kSize) return false;
+  references.reserve(reference_count);
+  for (std::uint64_t i = 0; i < reference_count; ++i) references.push_back(reader.Id<ChunkId>());
+  const std::uint64_t entries = reader.U64();
+  arena_.reserve(reader.remaining());
+  for (std::uint64_t i = 0; i < entries && reader.ok(); ++i) {
+    const ByteView entry_path = reader.Field();
+    const ByteView encoded = reader.Field();
+    if (reader.ok()) Add(entry_path, encoded);
+  }
+  if (reader.AtEnd()) return true;
+  Clear();
+  return false;
+}
+
+std::optional<Head> PreviousSnapshot::LoadHead(FileSystem& fs, const std::string& path) {
+  if (!fs.Exists(path)) return std::nullopt;
+  const auto file = fs.OpenRead(path);
+  if (!file.ok()) return std::nullopt;
+  const auto bytes = (*file)->ReadAt(0, kMagic.size() + 8 + Hash256::kSize);
+  if (!bytes.ok()) return std::nullopt;
+  Reader reader(*bytes);
+  reader.Magic(kMagic);
+  Head head;
+  head.seq = reader.U64();
+  head.record_hash = reader.Id<Hash256>();
+  if (!reader.ok()) return std::nullopt;
+  return head;
+}
+
+}  // namespace holdfast::pipeline

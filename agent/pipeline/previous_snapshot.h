@@ -1,0 +1,72 @@
+// The snapshot before this one, as the agent remembers it: head, reference set, entries by path.
+//
+// Hides:      the state file, a compact in-memory form (one arena, ~60 bytes per entry beside the
+// encoded entry). Invariants: I1  A state file is used only when its SHA-256 holds; a damaged one
+// counts as absent.
+//             I2  Entries are in path order; Find is O(1) for a walk in path order and O(log n)
+//             otherwise. I3  What is remembered is a hint for speed, except `head`: it is what
+//             rollback detection compares with.
+// Threading:  Add and Load before use; Find from any thread.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/env/file_system.h"
+#include "common/format/entry.h"
+
+namespace holdfast::pipeline {
+
+struct Head {
+  std::uint64_t seq = 0;  // 0: none
+  Hash256 record_hash;
+};
+
+class PreviousSnapshot {
+ public:
+  PreviousSnapshot() = default;
+  PreviousSnapshot(const PreviousSnapshot&) = delete;
+
+  // False when there is no usable file.
+  bool Load(FileSystem& fs, const std::string& path);
+  absl::Status Save(FileSystem& fs, const std::string& path) const;
+  // Reads only the head of a state file; nullopt when there is none or it is damaged at the start.
+  static std::optional<Head> LoadHead(FileSystem& fs, const std::string& path);
+
+  void Add(std::string_view path, ByteView encoded);  // in path order
+  std::optional<Entry> Find(std::string_view path) const;
+  void Clear();
+
+  Head head;
+  std::vector<ChunkId> references;  // sorted, unique: content, manifest
+  std::size_t entry_count() const { return index_.size(); }
+  // Every encoded entry, in path order.
+  template <typename Visit>
+  absl::Status ForEachEncoded(Visit visit) const {
+    for (const Place& place : index_) {
+      if (absl::Status status = visit(EncodedOf(place)); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Place {
+    std::uint64_t offset;
+    std::uint32_t path_bytes;
+    std::uint32_t encoded_bytes;
+  };
+  ByteView PathOf(const Place& place) const {
+    return ByteView(arena_).substr(place.offset, place.path_bytes);
+  }
+  ByteView EncodedOf(const Place& place) const {
+    return ByteView(arena_).substr(place.offset + place.path_bytes, place.encoded_bytes);
+  }
+
+  Bytes arena_;
+  std::vector<Place> index_;
+  mutable std::atomic<std::size_t> cursor_{0};
+};
+
+}  // namespace holdfast::pipeline
