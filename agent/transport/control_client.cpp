@@ -1,0 +1,151 @@
+#include "agent/transport/control_client.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "agent/transport/backoff.h"
+#include "common/base/error.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/status.h"
+#include "proto/control.grpc.pb.h"
+
+namespace holdfast::transport {
+
+using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ControllerMessage>;
+
+struct ControlClient::Impl {
+  explicit Impl(Options client_options) : options(std::move(client_options)) {
+    reader = std::jthread([this](std::stop_token stop) { Serve(stop); });
+    heart = std::jthread([this](std::stop_token stop) { Beat(stop); });
+  }
+  ~Impl() {
+    heart.request_stop();
+    reader.request_stop();
+    std::lock_guard lock(mutex);
+    if (context != nullptr) context->TryCancel();
+  }
+
+  void Serve(std::stop_token stop) {
+    Backoff backoff(options.env, absl::Seconds(1), absl::Minutes(1));
+    while (!stop.stop_requested()) {
+      absl::Status status = ServeOnce(backoff);
+      if (stop.stop_requested()) return;
+      if (IsRetryable(status) && options.diagnose) {
+        if (absl::Status cause = options.diagnose(); !cause.ok()) status = cause;
+      }
+      options.on_trouble(status);
+      backoff.Wait(stop);
+    }
+  }
+
+  absl::Status ServeOnce(Backoff& backoff) {
+    auto channel = options.connect();
+    RETURN_IF_ERROR(options.on_connected(*channel));
+    auto stub = v1::Control::NewStub(channel);
+    grpc::ClientContext own_context;
+    {
+      std::lock_guard lock(mutex);
+      context = &own_context;
+    }
+    std::unique_ptr<Stream> own_stream = stub->Session(&own_context);
+    v1::AgentMessage hello;
+    hello.mutable_hello()->set_protocol_version(rpc::kProtocolVersion);
+    options.fill_hello(hello.mutable_hello());
+    v1::ControllerMessage message;
+    if (own_stream->Write(hello) && own_stream->Read(&message) && message.has_welcome()) {
+      backoff.Reset();
+      Attach(own_stream.get());
+      while (own_stream->Read(&message)) {
+        if (message.has_job()) options.on_job(message.job());
+        if (message.has_cancel()) options.on_cancel(message.cancel().job_id());
+      }
+    }
+    {
+      std::lock_guard write_lock(write_mutex);
+      std::lock_guard lock(mutex);
+      stream = nullptr;
+      context = nullptr;
+    }
+    const absl::Status status = rpc::FromGrpc(own_stream->Finish());
+    if (!status.ok()) return status;
+    return Error(ErrorKind::kUnreachable, 6001, "the controller ended the stream");
+  }
+
+  // From here on others may write; results of the time without a stream go first.
+  void Attach(Stream* own_stream) {
+    std::lock_guard write_lock(write_mutex);
+    {
+      std::lock_guard lock(mutex);
+      stream = own_stream;
+    }
+    FlushResultsLocked();
+  }
+
+  void FlushResultsLocked() {
+    for (;;) {
+      v1::AgentMessage message;
+      Stream* current = nullptr;
+      {
+        std::lock_guard lock(mutex);
+        current = stream;
+        if (current == nullptr || results.empty()) return;
+        *message.mutable_result() = results.front();
+      }
+      if (!current->Write(message)) return;
+      std::lock_guard lock(mutex);
+      results.pop_front();
+    }
+  }
+
+  void Write(const v1::AgentMessage& message) {
+    std::lock_guard write_lock(write_mutex);
+    Stream* current = nullptr;
+    {
+      std::lock_guard lock(mutex);
+      current = stream;
+    }
+    if (current != nullptr) current->Write(message);
+  }
+
+  void Beat(std::stop_token stop) {
+    while (options.env.clock.SleepFor(options.heartbeat, stop)) {
+      v1::AgentMessage message;
+      message.mutable_heartbeat()->set_clock_ms(
+          static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now())));
+      Write(message);
+    }
+  }
+
+  const Options options;
+  std::mutex write_mutex;  // held while writing; taken before `mutex`
+  std::mutex mutex;        // guards all below
+  Stream* stream = nullptr;
+  grpc::ClientContext* context = nullptr;
+  std::list<v1::JobResult> results;
+  std::jthread reader;
+  std::jthread heart;
+};
+
+ControlClient::ControlClient(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+ControlClient::~ControlClient() = default;
+
+void ControlClient::SendProgress(const v1::JobProgress& progress) {
+  v1::AgentMessage message;
+  *message.mutable_progress() = progress;
+  impl_->Write(message);
+}
+
+void ControlClient::SendResult(const v1::JobResult& result) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->results.push_back(result);
+  }
+  std::lock_guard write_lock(impl_->write_mutex);
+  impl_->FlushResultsLocked();
+}
+
+}  // namespace holdfast::transport

@@ -1,0 +1,407 @@
+#include "agent/transport/grpc_ingest_session.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "agent/transport/backoff.h"
+#include "common/base/error.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/status.h"
+#include "fmt/format.h"
+#include "proto/ingest.grpc.pb.h"
+
+namespace holdfast::transport {
+namespace {
+
+constexpr std::size_t kMessageBytes = 4u << 20;
+constexpr std::size_t kReferencePartBytes = 2u << 20;
+
+pipeline::Committed FromProto(const v1::Committed& committed) {
+  pipeline::Committed result;
+  result.seq = committed.seq();
+  result.snapshot_id = Hash256::From(committed.snapshot_id()).value_or(Hash256());
+  result.committed_at_ms = committed.committed_at_ms();
+  result.stored_bytes = committed.stored_bytes();
+  return result;
+}
+
+}  // namespace
+
+using Stream = grpc::ClientReaderWriter<v1::BackupRequest, v1::BackupReply>;
+
+struct GrpcIngestSession::Impl {
+  Impl(Options session_options, std::stop_token stop)
+      : options(std::move(session_options)), stop_callback(stop, [this] {
+          Fail(Error(ErrorKind::kFailed, 2010, "the run was stopped"));
+          CancelStream();
+        }) {
+    reader = std::jthread([this](std::stop_token own) { Serve(own); });
+  }
+
+  ~Impl() {
+    reader.request_stop();
+    Fail(Error(ErrorKind::kFailed, 2010, "the session was closed"));
+    CancelStream();
+  }
+
+  // --- one connection after the other, on the reader thread -------------------------------------
+
+  void Serve(std::stop_token own) {
+    Backoff backoff(options.env);
+    while (!own.stop_requested() && !Failed()) {
+      const absl::Status status = ServeOnce(backoff);
+      if (own.stop_requested() || Failed()) return;
+      if (!IsRetryable(status)) return Fail(status);
+      const absl::Status cause = options.diagnose ? options.diagnose() : absl::OkStatus();
+      if (!cause.ok() && !IsRetryable(cause)) return Fail(cause);
+      if (options.env.clock.Monotonic() - LastProgress() > options.patience) {
+        return Fail(cause.ok() ? status : cause);
+      }
+      backoff.Wait(own);
+    }
+  }
+
+  absl::Status ServeOnce(Backoff& backoff) {
+    auto channel = options.connect();
+    auto stub = v1::Ingest::NewStub(channel);
+    grpc::ClientContext context;
+    {
+      std::lock_guard lock(mutex);
+      current_context = &context;
+    }
+    std::unique_ptr<Stream> stream = stub->Backup(&context);
+    absl::Status status = Handshake(*stream, backoff);
+    if (status.ok()) {
+      v1::BackupReply reply;
+      while (stream->Read(&reply)) {
+        status = Take(reply);
+        if (!status.ok()) break;
+      }
+    }
+    if (!status.ok()) context.TryCancel();
+    {
+      std::lock_guard write_lock(write_mutex);
+      std::lock_guard lock(mutex);
+      current_stream = nullptr;
+      current_context = nullptr;
+    }
+    const absl::Status finished = rpc::FromGrpc(stream->Finish());
+    if (!status.ok()) return status;
+    if (!finished.ok()) return finished;
+    return Error(ErrorKind::kUnreachable, 6001, "the controller ended the stream");
+  }
+
+  // Open → Opened, then everything outstanding again.
+  absl::Status Handshake(Stream& stream, Backoff& backoff) {
+    v1::BackupRequest request;
+    v1::Open* open = request.mutable_open();
+    open->set_protocol_version(rpc::kProtocolVersion);
+    open->set_source_id(options.source_id.bytes());
+    open->set_run_id(options.run_id);
+    v1::BackupReply reply;
+    // A failed Write or Read is explained by Finish.
+    if (!stream.Write(request) || !stream.Read(&reply)) return absl::OkStatus();
+    if (!reply.has_opened())
+      return Error(ErrorKind::kFailed, 6004, "the controller answered out of order");
+    backoff.Reset();
+    std::unique_lock write_lock(write_mutex);
+    {
+      std::lock_guard lock(mutex);
+      TakeOpened(reply.opened());
+      current_stream = &stream;
+      next_to_send = 0;
+      question_sent = envelope_sent = commit_sent = false;
+    }
+    PumpLocked();
+    return absl::OkStatus();
+  }
+
+  void TakeOpened(const v1::Opened& opened) {
+    last_progress = options.env.clock.Monotonic();
+    if (opened.has_already_committed() && commit) {
+      outcome = pipeline::CommitOutcome{FromProto(opened.already_committed()), {}};
+    }
+    if (!start) {
+      start.emplace();
+      start->head_seq = opened.head_seq();
+      start->head_record = opened.head_record();
+      start->recipients = opened.recipients();
+      if (opened.has_already_committed()) {
+        start->already_committed = FromProto(opened.already_committed());
+      }
+    } else if (opened.head_seq() != start->head_seq && !opened.has_already_committed()) {
+      failure = Error(ErrorKind::kConflict, 2016,
+                      "unable to go on with the backup: another run of this source was committed",
+                      "Is this agent's identity used on two hosts?");
+    }
+    changed.notify_all();
+  }
+
+  absl::Status Take(const v1::BackupReply& reply) {
+    std::lock_guard lock(mutex);
+    last_progress = options.env.clock.Monotonic();
+    switch (reply.message_case()) {
+      case v1::BackupReply::kAnswer:
+        if (question && reply.answer().number() == question_number) answer = reply.answer().have();
+        break;
+      case v1::BackupReply::kStored:
+        return TakeStored(reply.stored().objects());
+      case v1::BackupReply::kEnvelopeStored:
+        envelope.reset();
+        break;
+      case v1::BackupReply::kCommitted:
+        outcome = pipeline::CommitOutcome{FromProto(reply.committed()), {}};
+        break;
+      case v1::BackupReply::kMissing: {
+        pipeline::CommitOutcome missing;
+        const ByteView ids = reply.missing().chunk_ids();
+        for (std::size_t at = 0; at + ChunkId::kSize <= ids.size(); at += ChunkId::kSize) {
+          missing.missing.push_back(*ChunkId::From(ids.substr(at, ChunkId::kSize)));
+        }
+        if (missing.missing.empty()) {
+          return Error(ErrorKind::kFailed, 6004,
+                       "the controller refused a commit without a reason");
+        }
+        outcome = std::move(missing);
+        break;
+      }
+      default:
+        return Error(ErrorKind::kFailed, 6004, "the controller answered out of order");
+    }
+    changed.notify_all();
+    return absl::OkStatus();
+  }
+
+  // STORED(n) counts the objects of this stream.
+  absl::Status TakeStored(std::uint64_t objects) {
+    if (objects < stored_on_stream || objects - stored_on_stream > next_to_send) {
+      return Error(ErrorKind::kIntegrity, 6005, "the controller acknowledged objects it never got");
+    }
+    while (stored_on_stream < objects) {
+      unstored_bytes -= unstored.front().size();
+      unstored.pop_front();
+      --next_to_send;
+      ++stored_on_stream;
+    }
+    changed.notify_all();
+    return absl::OkStatus();
+  }
+
+  // --- writing, on the callers' threads ---------------------------------------------------------
+
+  // Sends what was not sent on the current stream yet. A write that fails leaves it for the next
+  // stream.
+  void Pump() {
+    std::lock_guard write_lock(write_mutex);
+    PumpLocked();
+  }
+
+  void PumpLocked() {
+    for (;;) {
+      v1::BackupRequest request;
+      Stream* stream = nullptr;
+      {
+        std::lock_guard lock(mutex);
+        stream = current_stream;
+        if (stream == nullptr || !FillNext(&request)) return;
+      }
+      if (request.has_commit()) {
+        if (!SendReferences(*stream)) return;
+      }
+      if (!stream->Write(request)) return;
+    }
+  }
+
+  bool FillNext(v1::BackupRequest* request) {
+    if (envelope && !envelope_sent) {
+      request->mutable_envelope()->set_key_id(envelope->first.bytes());
+      request->mutable_envelope()->set_content(envelope->second);
+      return envelope_sent = true;
+    }
+    if (question && !question_sent) {
+      request->mutable_question()->set_number(question_number);
+      request->mutable_question()->set_chunk_ids(*question);
+      return question_sent = true;
+    }
+    if (next_to_send < unstored.size()) {
+      std::size_t bytes = 0;
+      while (next_to_send < unstored.size()) {
+        const Bytes& object = unstored[next_to_send];
+        if (bytes > 0 && bytes + object.size() > kMessageBytes) break;
+        request->mutable_objects()->add_objects(object);
+        bytes += object.size();
+        ++next_to_send;
+      }
+      total_sent_bytes += bytes;
+      return true;
+    }
+    if (commit && !commit_sent && !outcome) {
+      v1::Commit* message = request->mutable_commit();
+      message->set_record(commit->record);
+      message->set_content_bytes(commit->content_bytes);
+      message->set_entry_count(commit->entry_count);
+      message->set_duration_ms(commit->duration_ms);
+      return commit_sent = true;
+    }
+    return false;
+  }
+
+  // Only the committing thread changes `commit`, and it waits meanwhile.
+  bool SendReferences(Stream& stream) {
+    const ByteView list = commit->reference_list;
+    for (std::size_t at = 0; at < list.size(); at += kReferencePartBytes) {
+      v1::BackupRequest request;
+      request.mutable_reference_part()->set_content(Bytes(list.substr(at, kReferencePartBytes)));
+      if (!stream.Write(request)) return false;
+    }
+    return true;
+  }
+
+  // --- waiting ----------------------------------------------------------------------------------
+
+  template <typename Done>
+  absl::Status WaitFor(std::unique_lock<std::mutex>& lock, Done done) {
+    changed.wait(lock, [&] { return done() || !failure.ok(); });
+    return failure;
+  }
+
+  void Fail(absl::Status status) {
+    std::lock_guard lock(mutex);
+    if (failure.ok()) failure = std::move(status);
+    changed.notify_all();
+  }
+  bool Failed() {
+    std::lock_guard lock(mutex);
+    return !failure.ok();
+  }
+  absl::Duration LastProgress() {
+    std::lock_guard lock(mutex);
+    return last_progress;
+  }
+  void CancelStream() {
+    std::lock_guard lock(mutex);
+    if (current_context != nullptr) current_context->TryCancel();
+  }
+
+  const Options options;
+
+  std::mutex write_mutex;  // held while writing to current_stream; taken before `mutex`
+  std::mutex mutex;        // guards all below
+  std::condition_variable changed;
+  absl::Status failure;
+  Stream* current_stream = nullptr;  // set between Opened and the end of a stream
+  grpc::ClientContext* current_context = nullptr;
+  absl::Duration last_progress = options.env.clock.Monotonic();
+
+  std::optional<pipeline::SessionStart> start;
+  std::deque<Bytes> unstored;  // in the order sent
+  std::size_t unstored_bytes = 0;
+  std::size_t next_to_send = 0;  // index into unstored
+  std::uint64_t stored_on_stream = 0;
+  std::uint64_t total_sent_bytes = 0;
+  std::optional<Bytes> question;
+  std::uint64_t question_number = 0;
+  bool question_sent = false;
+  std::optional<Bytes> answer;
+  std::optional<std::pair<KeyId, Bytes>> envelope;
+  bool envelope_sent = false;
+  const pipeline::CommitRequest* commit = nullptr;
+  bool commit_sent = false;
+  std::optional<pipeline::CommitOutcome> outcome;
+
+  std::stop_callback<std::function<void()>> stop_callback;
+  std::jthread reader;  // last: joined first
+};
+
+GrpcIngestSession::GrpcIngestSession(Options options, std::stop_token stop)
+    : impl_(std::make_unique<Impl>(std::move(options), stop)) {}
+GrpcIngestSession::~GrpcIngestSession() = default;
+
+absl::StatusOr<pipeline::SessionStart> GrpcIngestSession::Start() {
+  std::unique_lock lock(impl_->mutex);
+  RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->start.has_value(); }));
+  return *impl_->start;
+}
+
+absl::StatusOr<std::vector<bool>> GrpcIngestSession::Ask(const std::vector<ChunkId>& ids) {
+  Bytes packed;
+  packed.reserve(ids.size() * ChunkId::kSize);
+  for (const ChunkId& id : ids) packed.append(id.view());
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->question = std::move(packed);
+    ++impl_->question_number;
+    impl_->question_sent = false;
+    impl_->answer.reset();
+  }
+  impl_->Pump();
+  std::unique_lock lock(impl_->mutex);
+  RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->answer.has_value(); }));
+  impl_->question.reset();
+  const Bytes bits = *std::move(impl_->answer);
+  if (bits.size() != (ids.size() + 7) / 8) {
+    return Error(ErrorKind::kFailed, 2011,
+                 "the controller answered a dedup question with another count");
+  }
+  std::vector<bool> have(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) have[i] = (bits[i / 8] >> (i % 8)) & 1;
+  return have;
+}
+
+absl::Status GrpcIngestSession::Send(Bytes object) {
+  {
+    std::unique_lock lock(impl_->mutex);
+    RETURN_IF_ERROR(impl_->WaitFor(lock, [&] {
+      return impl_->unstored.empty() ||
+             impl_->unstored_bytes + object.size() <= pipeline::kMaxUnstoredBytes;
+    }));
+    impl_->unstored_bytes += object.size();
+    impl_->unstored.push_back(std::move(object));
+  }
+  impl_->Pump();
+  return absl::OkStatus();
+}
+
+absl::Status GrpcIngestSession::PutEnvelope(const KeyId& key_id, Bytes envelope) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->envelope.emplace(key_id, std::move(envelope));
+    impl_->envelope_sent = false;
+  }
+  impl_->Pump();
+  std::unique_lock lock(impl_->mutex);
+  return impl_->WaitFor(lock, [this] { return !impl_->envelope.has_value(); });
+}
+
+absl::StatusOr<pipeline::CommitOutcome> GrpcIngestSession::Commit(
+    const pipeline::CommitRequest& request) {
+  {
+    std::unique_lock lock(impl_->mutex);
+    RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->unstored.empty(); }));
+    impl_->commit = &request;
+    impl_->commit_sent = false;
+    impl_->outcome.reset();
+  }
+  impl_->Pump();
+  std::unique_lock lock(impl_->mutex);
+  const absl::Status waited = impl_->WaitFor(lock, [this] { return impl_->outcome.has_value(); });
+  lock.unlock();
+  // Nobody may be writing from `request` when it goes out of the caller's hands.
+  std::lock_guard write_lock(impl_->write_mutex);
+  lock.lock();
+  impl_->commit = nullptr;
+  if (!impl_->outcome) return waited;
+  return *impl_->outcome;
+}
+
+std::uint64_t GrpcIngestSession::sent_bytes() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->total_sent_bytes;
+}
+
+}  // namespace holdfast::transport
