@@ -72,8 +72,8 @@ absl::StatusOr<std::vector<PackEntry>> DecodePackFooter(ByteView footer,
     entry.length_bytes = reader.U32();
     entry.crc = reader.U32();
     if (entry.offset_bytes < end || entry.length_bytes == 0 ||
-        entry.length_bytes > kMaxObjectBytes ||
-        entry.offset_bytes + entry.length_bytes > footer_offset) {
+        entry.length_bytes > kMaxObjectBytes || entry.length_bytes > footer_offset ||
+        entry.offset_bytes > footer_offset - entry.length_bytes) {
       return Damaged("an object lies outside the file or over another");
     }
     end = entry.offset_bytes + entry.length_bytes;

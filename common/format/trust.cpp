@@ -1,5 +1,7 @@
 #include "common/format/trust.h"
 
+#include <optional>
+
 #include "common/base/error.h"
 #include "common/format/wire.h"
 #include "fmt/format.h"
@@ -53,12 +55,14 @@ void WriteSealedCopies(Writer* writer, const std::vector<Recipient>& recipients,
 absl::StatusOr<SecretBytes> OpenSealedCopy(Reader* reader, std::string_view document,
                                            ByteView context, const KeyPair& recipient) {
   const std::uint16_t count = reader->U16();
-  for (int i = 0; i < count; ++i) {
+  std::optional<ByteView> ours;
+  for (int i = 0; i < count && reader->ok(); ++i) {
     const PublicKey key = reader->Id<PublicKey>();
     const ByteView sealed = reader->Field();
-    if (!reader->ok()) return Damaged(document);
-    if (key == recipient.public_key) return OpenSealed(recipient, context, sealed);
+    if (!ours && key == recipient.public_key) ours = sealed;
   }
+  if (!reader->AtEnd()) return Damaged(document);  // the whole document has to fit its count
+  if (ours) return OpenSealed(recipient, context, *ours);
   return Error(
       ErrorKind::kPermission, 4029,
       fmt::format(

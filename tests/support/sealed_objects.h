@@ -1,0 +1,60 @@
+// One domain with a run key and a sealer, for tests of sealed objects.
+//
+// Everything comes from a SeededRng, so that a test seals the same bytes in every run.
+#pragma once
+
+#include <memory>
+
+#include "common/format/object.h"
+#include "tests/support/seeded_rng.h"
+
+namespace holdfast::test {
+
+class SealingDomain {
+ public:
+  explicit SealingDomain(std::uint64_t seed) : rng_(seed) {}
+
+  const DomainId& domain() const { return domain_; }
+  const KeyId& key_id() const { return key_id_; }
+  const SecretBytes& run_key() const { return run_key_; }
+  const std::shared_ptr<const HmacKey>& id_key() const { return id_key_; }
+  SeededRng& rng() { return rng_; }
+
+  ChunkId IdOf(ByteView plaintext, ObjectType type = ObjectType::kContent) const {
+    return ComputeChunkId(*id_key_, type, plaintext);
+  }
+  Bytes Seal(ByteView plaintext, ObjectType type = ObjectType::kContent) {
+    Bytes object;
+    sealer_.Seal(type, IdOf(plaintext, type), plaintext, &object);
+    return object;
+  }
+  ObjectSealer& sealer() { return sealer_; }
+  ObjectOpener Opener() const {
+    return ObjectOpener(
+        domain_, id_key_,
+        [key = run_key_, id = key_id_](const KeyId& wanted) -> absl::StatusOr<SecretBytes> {
+          if (wanted == id) return key;
+          return absl::PermissionDeniedError("no envelope for this key");
+        });
+  }
+
+ private:
+  SeededRng rng_;
+  const DomainId domain_ = rng_.DrawFixed<DomainId>();
+  const KeyId key_id_ = rng_.DrawFixed<KeyId>();
+  const SecretBytes run_key_ = SecretBytes(rng_.Draw(32));
+  const std::shared_ptr<const HmacKey> id_key_ = std::make_shared<const HmacKey>(rng_.Draw(32));
+  ObjectSealer sealer_{{domain_, key_id_, run_key_, 1}, rng_};
+};
+
+// Text that compresses well.
+inline Bytes Compressible(std::size_t size) {
+  Bytes result;
+  for (int line = 0; result.size() < size; ++line) {
+    result += "row " + std::to_string(line) + " of a table that repeats itself\n";
+  }
+  result.resize(size);
+  return result;
+}
+
+}  // namespace holdfast::test

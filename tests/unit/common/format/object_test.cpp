@@ -1,0 +1,186 @@
+// Goal: an object gives back exactly the chunk that was sealed, or an integrity error: under every
+// codec, after every change of a bit, and whatever lengths its header claims.
+#include "common/format/object.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zstd.h>
+
+#include "common/base/error.h"
+#include "common/format/wire.h"
+#include "tests/support/sealed_objects.h"
+
+namespace holdfast {
+namespace {
+
+using test::Compressible;
+
+class ObjectTest : public testing::Test {
+ protected:
+  absl::StatusOr<Bytes> Open(const ChunkId& id, ByteView object,
+                             ObjectType type = ObjectType::kContent) {
+    return domain_.Opener().Open(id, type, object, lookup_);
+  }
+
+  // An object with a valid key, commit and tag around `payload`, as a thief of the run key could
+  // make it.
+  Bytes Forge(Codec codec, const ChunkId& id, std::uint32_t plain_bytes, ByteView payload) {
+    Writer header;
+    header.Raw("HFOB");
+    header.Raw(ByteView("\1\1", 2));
+    header.U8(static_cast<std::uint8_t>(codec));
+    header.U8(static_cast<std::uint8_t>(ObjectType::kContent));
+    header.Raw(domain_.domain().view());
+    header.Raw(domain_.key_id().view());
+    header.Raw(id.view());
+    header.U8(0);
+    header.U32(plain_bytes);
+    header.U32(static_cast<std::uint32_t>(payload.size() + kGcmTagBytes));
+    const Bytes salt(16, 's');
+    header.Raw(salt);
+    const SecretBytes keys = HkdfSha256(domain_.run_key().view(), salt, header.bytes(), 64);
+    header.Raw(keys.view().substr(32));
+    Bytes object = header.bytes();
+    AesGcmSeal(keys.view().substr(0, 32), Bytes(12, '\0'), header.bytes(), payload, &object);
+    return object;
+  }
+
+  test::SealingDomain domain_{11};
+  ObjectOpener::BaseLookup lookup_;
+};
+
+TEST_F(ObjectTest, RoundTripOfEveryCodec) {
+  const Bytes random = domain_.rng().Draw(5'000);
+  const Bytes text = Compressible(300'000);
+  for (const Bytes& plaintext : {Bytes("x"), random, text}) {
+    const Bytes object = domain_.Seal(plaintext);
+    EXPECT_EQ(Open(domain_.IdOf(plaintext), object).value(), plaintext);
+    const ObjectHeader header = ParseObjectHeader(object).value();
+    EXPECT_EQ(header.codec, plaintext == text ? Codec::kZstd : Codec::kRaw);
+    EXPECT_EQ(header.plain_bytes, plaintext.size());
+    EXPECT_EQ(header.object_bytes(), object.size());
+    EXPECT_EQ(header.chunk_id, domain_.IdOf(plaintext));
+  }
+  EXPECT_LT(domain_.Seal(text).size(), text.size() / 10);
+}
+
+TEST_F(ObjectTest, RoundTripOfTheLargestChunk) {
+  const Bytes plaintext = domain_.rng().Draw(kMaxPlainBytes);
+  const Bytes object = domain_.Seal(plaintext);
+  EXPECT_LE(object.size(), kMaxObjectBytes);
+  EXPECT_TRUE(Open(domain_.IdOf(plaintext), object).value() == plaintext);
+}
+
+TEST_F(ObjectTest, DeltaNeedsItsBases) {
+  const Bytes first = domain_.rng().Draw(60'000);
+  const Bytes second = domain_.rng().Draw(60'000);
+  const Bytes changed = first.substr(0, 30'000) + "new" + second.substr(10'000, 40'000);
+  const ChunkId id = domain_.IdOf(changed);
+  Bytes object;
+  domain_.sealer().SealDelta(ObjectType::kContent, id, changed,
+                             {{domain_.IdOf(first), first}, {domain_.IdOf(second), second}},
+                             &object);
+  EXPECT_LT(object.size(), 2'000u);
+  EXPECT_EQ(ParseObjectHeader(object)->bases.size(), 2u);
+  EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 5) << "no way to get bases: depth is 1";
+  lookup_ = [&](const ChunkId& base) -> absl::StatusOr<Bytes> {
+    return base == domain_.IdOf(first) ? first : second;
+  };
+  EXPECT_EQ(Open(id, object).value(), changed);
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return second; };
+  EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 5) << "a wrong base gives no wrong bytes";
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return absl::NotFoundError("gone"); };
+  EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 6);
+}
+
+TEST_F(ObjectTest, NoChangedBitOpens) {
+  const Bytes plaintext =
+      "a small chunk, a small chunk, a small chunk, a small chunk, a small chunk";
+  const ChunkId id = domain_.IdOf(plaintext);
+  const Bytes object = domain_.Seal(plaintext);
+  ASSERT_TRUE(Open(id, object).ok());
+  for (std::size_t bit = 0; bit < object.size() * 8; ++bit) {
+    Bytes changed = object;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+    const absl::Status status = Open(id, changed).status();
+    ASSERT_FALSE(status.ok()) << "bit " << bit;
+    ASSERT_TRUE(ExitCodeOf(status) == 5 || ExitCodeOf(status) == 12) << "bit " << bit << status;
+  }
+  for (std::size_t size = 0; size < object.size(); ++size) {
+    ASSERT_EQ(ExitCodeOf(Open(id, object.substr(0, size)).status()), 5) << size;
+  }
+  EXPECT_EQ(ExitCodeOf(Open(id, object + "x").status()), 5);
+}
+
+TEST_F(ObjectTest, ObjectOfAnotherChunkTypeOrDomainIsRefused) {
+  const Bytes object = domain_.Seal("one");
+  EXPECT_EQ(ExitCodeOf(Open(domain_.IdOf("two"), object).status()), 5);
+  EXPECT_EQ(ExitCodeOf(Open(domain_.IdOf("one"), object, ObjectType::kManifest).status()), 5);
+  EXPECT_NE(domain_.IdOf("one"), domain_.IdOf("one", ObjectType::kManifest));
+  test::SealingDomain other(12);
+  EXPECT_EQ(
+      ExitCodeOf(
+          other.Opener().Open(domain_.IdOf("one"), ObjectType::kContent, object, nullptr).status()),
+      5);
+}
+
+TEST_F(ObjectTest, SameChunkIsSealedUnderAnotherKeyEachTime) {
+  const Bytes first = domain_.Seal("same");
+  const Bytes second = domain_.Seal("same");
+  EXPECT_NE(first.substr(first.size() - 20), second.substr(second.size() - 20));
+}
+
+TEST_F(ObjectTest, HeaderLengthsAreBounded) {
+  const Bytes object = domain_.Seal("some plaintext");
+  const std::size_t plain_at = 4 + 4 + 16 + 16 + 32 + 1;
+  for (const std::size_t at : {plain_at, plain_at + 4}) {
+    for (const std::uint32_t length : {0u, 0xffffffffu, 0x7fffffffu, kMaxPlainBytes + 17}) {
+      Writer number;
+      number.U32(length);
+      Bytes changed = object;
+      changed.replace(at, 4, number.bytes());
+      EXPECT_EQ(ExitCodeOf(ParseObjectHeader(changed).status()), 5) << at << " " << length;
+    }
+  }
+}
+
+TEST_F(ObjectTest, UnknownVersionSuiteCodecAndTypeAreRefused) {
+  const Bytes object = domain_.Seal("some plaintext");
+  for (std::size_t at = 4; at < 8; ++at) {
+    Bytes changed = object;
+    changed[at] = 9;
+    EXPECT_EQ(CodeOf(ParseObjectHeader(changed).status()), 4021) << at;
+  }
+}
+
+// A bomb needs the run key; even then the decoder stops at the length that the header promises.
+TEST_F(ObjectTest, DecompressionBombStopsAtThePromisedLength) {
+  const Bytes zeros(64u << 20, '\0');
+  Bytes bomb(ZSTD_compressBound(zeros.size()), '\0');
+  bomb.resize(ZSTD_compress(bomb.data(), bomb.size(), zeros.data(), zeros.size(), 19));
+  ASSERT_LT(bomb.size(), 10'000u);
+  const ChunkId id = domain_.IdOf("whatever");
+  for (const std::uint32_t promised : {1'000u, kMaxPlainBytes}) {
+    const absl::Status status = Open(id, Forge(Codec::kZstd, id, promised, bomb)).status();
+    EXPECT_EQ(ExitCodeOf(status), 5);
+    EXPECT_THAT(MessageOf(status), testing::HasSubstr("compressed size is not the one promised"));
+  }
+}
+
+TEST_F(ObjectTest, FrameThatLiesAboutItsSizeIsRefused) {
+  const Bytes text = Compressible(5'000);
+  Bytes frame(ZSTD_compressBound(text.size()), '\0');
+  frame.resize(ZSTD_compress(frame.data(), frame.size(), text.data(), text.size(), 1));
+  const ChunkId id = domain_.IdOf(text);
+  const auto size = static_cast<std::uint32_t>(text.size());
+  ASSERT_EQ(Open(id, Forge(Codec::kZstd, id, size, frame)).value(), text) << "the forger is right";
+  EXPECT_EQ(ExitCodeOf(Open(id, Forge(Codec::kZstd, id, size - 1, frame)).status()), 5);
+  EXPECT_EQ(ExitCodeOf(Open(id, Forge(Codec::kZstd, id, size, frame.substr(0, 60))).status()), 5);
+  EXPECT_EQ(ExitCodeOf(Open(id, Forge(Codec::kZstd, id, size, frame + frame)).status()), 5);
+  const ChunkId other = domain_.IdOf("other");
+  EXPECT_EQ(ExitCodeOf(Open(other, Forge(Codec::kZstd, other, size, frame)).status()), 5)
+      << "the id is recomputed from the plaintext";
+}
+
+}  // namespace
+}  // namespace holdfast
