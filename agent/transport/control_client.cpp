@@ -32,7 +32,7 @@ struct ControlClient::Impl {
   void Serve(std::stop_token stop) {
     Backoff backoff(options.env, absl::Seconds(1), absl::Minutes(1));
     while (!stop.stop_requested()) {
-      absl::Status status = ServeOnce(backoff);
+      absl::Status status = ServeOnce(backoff, stop);
       if (stop.stop_requested()) return;
       if (IsRetryable(status) && options.diagnose) {
         if (absl::Status cause = options.diagnose(); !cause.ok()) status = cause;
@@ -42,7 +42,7 @@ struct ControlClient::Impl {
     }
   }
 
-  absl::Status ServeOnce(Backoff& backoff) {
+  absl::Status ServeOnce(Backoff& backoff, const std::stop_token& stop) {
     auto channel = options.connect();
     RETURN_IF_ERROR(options.on_connected(*channel));
     auto stub = v1::Control::NewStub(channel);
@@ -50,6 +50,7 @@ struct ControlClient::Impl {
     {
       std::lock_guard lock(mutex);
       context = &own_context;
+      if (stop.stop_requested()) own_context.TryCancel();
     }
     std::unique_ptr<Stream> own_stream = stub->Session(&own_context);
     v1::AgentMessage hello;

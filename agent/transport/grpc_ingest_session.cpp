@@ -73,6 +73,7 @@ struct GrpcIngestSession::Impl {
     {
       std::lock_guard lock(mutex);
       current_context = &context;
+      if (!failure.ok()) context.TryCancel();
     }
     std::unique_ptr<Stream> stream = stub->Backup(&context);
     absl::Status status = Handshake(*stream, backoff);
@@ -170,6 +171,10 @@ struct GrpcIngestSession::Impl {
         outcome = std::move(missing);
         break;
       }
+      case v1::BackupReply::kFailed:
+        return rpc::FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(reply.failed().grpc_code()),
+                                          reply.failed().message(),
+                                          reply.failed().detail().SerializeAsString()));
       default:
         return Error(ErrorKind::kFailed, 6004, "the controller answered out of order");
     }

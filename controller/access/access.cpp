@@ -1,0 +1,96 @@
+#include "controller/access/access.h"
+
+#include <grpc/grpc_security_constants.h>
+#include <grpcpp/server_context.h>
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "common/rpc/tls.h"
+
+namespace holdfast::access {
+namespace {
+
+absl::Status Refused() {
+  return Error(ErrorKind::kPermission, 6021,
+               "unable to log in: this certificate is not that of an enrolled agent",
+               "See 'holdfast agent list'; enrol the host again if it was removed.");
+}
+
+std::string PropertyOf(const grpc::AuthContext& auth, const char* name) {
+  const auto values = auth.FindPropertyValues(name);
+  return values.size() == 1 ? std::string(values[0].data(), values[0].size()) : "";
+}
+
+}  // namespace
+
+const std::vector<MethodRow>& MethodTable() {
+  static const auto* const table = new std::vector<MethodRow>{
+      {"holdfast.v1.Ingest/Backup", true, false, false},
+      {"holdfast.v1.Control/Session", true, false, false},
+      {"holdfast.v1.Control/PublishDomain", true, false, false},
+      {"holdfast.v1.Control/GetRecipients", true, false, false},
+      {"holdfast.v1.Control/RenewCertificate", true, false, false},
+      {"holdfast.v1.Restore/ListSnapshots", true, true, true},
+      {"holdfast.v1.Restore/GetSnapshot", true, true, true},
+      {"holdfast.v1.Restore/GetEnvelopes", true, true, true},
+      {"holdfast.v1.Restore/Fetch", true, true, true},
+      {"holdfast.v1.Operator/GetInstallation", false, false, true},
+      {"holdfast.v1.Operator/Initialize", false, false, true},
+      {"holdfast.v1.Operator/PutRecipients", false, false, true},
+      {"holdfast.v1.Operator/CreateJoinToken", false, false, true},
+      {"holdfast.v1.Operator/ListAgents", false, false, true},
+      {"holdfast.v1.Operator/RemoveAgent", false, false, true},
+      {"holdfast.v1.Operator/Status", false, false, true},
+      {"holdfast.v1.Operator/StartBackup", false, false, true},
+      {"holdfast.v1.Operator/StartRestore", false, false, true},
+      {"holdfast.v1.Operator/StartVerify", false, false, true},
+      {"holdfast.v1.Operator/CancelJob", false, false, true},
+      {"holdfast.v1.Operator/WatchJobs", false, false, true},
+  };
+  return *table;
+}
+
+absl::StatusOr<Principal> Access::Identify(const grpc::ServerContextBase& context) const {
+  Principal principal;
+  if (listener_ == Listener::kLocalSocket) {
+    principal.kind = PrincipalKind::kOperator;
+    return principal;
+  }
+  const auto auth = context.auth_context();
+  if (!auth || !auth->IsPeerAuthenticated()) return Refused();
+  const auto facts = rpc::ReadCertificate(PropertyOf(*auth, GRPC_X509_PEM_CERT_PROPERTY_NAME));
+  if (!facts.ok()) return Refused();
+  const auto uri = rpc::ParseUri(facts->uri);
+  if (!uri || uri->controller_id != controller_id_) return Refused();
+  if (uri->kind == rpc::PeerUri::Kind::kRecovery) {
+    principal.kind = PrincipalKind::kRecovery;
+    return principal;
+  }
+  if (uri->kind != rpc::PeerUri::Kind::kAgent) return Refused();
+  auto agent = catalog_.GetAgent(uri->agent);
+  if (absl::IsNotFound(agent.status())) return Refused();
+  if (!agent.ok()) return agent.status();
+  if (agent->removed || agent->key_pin != facts->key_pin) return Refused();
+  principal.agent = *std::move(agent);
+  return principal;
+}
+
+absl::StatusOr<Principal> Access::Check(const grpc::ServerContextBase& context,
+                                        std::string_view method) const {
+  ASSIGN_OR_RETURN(Principal principal, Identify(context));
+  const auto& table = MethodTable();
+  const auto row = std::find_if(table.begin(), table.end(),
+                                [&](const MethodRow& each) { return each.method == method; });
+  const bool allowed =
+      row != table.end() && ((principal.kind == PrincipalKind::kAgent && row->agent) ||
+                             (principal.kind == PrincipalKind::kRecovery && row->recovery) ||
+                             (principal.kind == PrincipalKind::kOperator && row->operator_));
+  if (!allowed) {
+    return Error(ErrorKind::kPermission, 6022,
+                 "unable to do that: this identity may not call this method");
+  }
+  return principal;
+}
+
+}  // namespace holdfast::access

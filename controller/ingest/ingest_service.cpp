@@ -1,0 +1,374 @@
+#include "controller/ingest/ingest_service.h"
+
+#include <grpcpp/server_context.h>
+
+#include <optional>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/concurrency/byte_queue.h"
+#include "common/concurrency/first_error.h"
+#include "common/format/object.h"
+#include "common/log/log.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/status.h"
+#include "controller/ingest/commit.h"
+#include "controller/ingest/pack_writer.h"
+#include "controller/ingest/session_table.h"
+#include "fmt/format.h"
+#include "proto/ingest.grpc.pb.h"
+
+namespace holdfast::ingest {
+namespace {
+
+constexpr std::size_t kMaxQuestionIds = 8192;
+constexpr std::size_t kMaxReferenceListBytes = 512u << 20;
+constexpr std::size_t kMaxEnvelopeBytes = 1u << 20;
+constexpr std::size_t kGroupMessages = 16;  // synced together
+constexpr absl::Duration kRecheckAgent = absl::Seconds(10);
+constexpr absl::Duration kOldSessionPatience = absl::Seconds(20);
+
+using Stream = grpc::ServerReaderWriter<v1::BackupReply, v1::BackupRequest>;
+
+absl::Status BadRequest(std::string_view why) {
+  return Error(ErrorKind::kUsage, 5034, fmt::format("unable to take the backup: {}", why));
+}
+
+absl::StatusOr<std::vector<ChunkId>> SplitIds(ByteView packed) {
+  if (packed.empty() || packed.size() % ChunkId::kSize != 0 ||
+      packed.size() / ChunkId::kSize > kMaxQuestionIds) {
+    return BadRequest("a question must hold 1 to 8192 whole chunk ids");
+  }
+  std::vector<ChunkId> ids;
+  ids.reserve(packed.size() / ChunkId::kSize);
+  for (std::size_t at = 0; at < packed.size(); at += ChunkId::kSize) {
+    ids.push_back(*ChunkId::From(packed.substr(at, ChunkId::kSize)));
+  }
+  return ids;
+}
+
+v1::Committed ToProto(const catalog::SnapshotRow& row) {
+  v1::Committed committed;
+  committed.set_seq(row.seq);
+  committed.set_snapshot_id(row.snapshot_id.bytes());
+  committed.set_committed_at_ms(row.committed_at_ms);
+  committed.set_stored_bytes(row.stored_bytes);
+  return committed;
+}
+
+struct Shared {
+  Env env;
+  catalog::Catalog& catalog;
+  store::Store& store;
+  const access::Access& access;
+  SessionTable sessions;
+};
+
+// One stream: this thread reads, the worker appends, syncs, commits and acknowledges in order.
+class Session {
+ public:
+  Session(Shared& shared, catalog::AgentRow agent, Stream& stream)
+      : shared_(shared),
+        agent_(std::move(agent)),
+        stream_(stream),
+        writer_(shared.catalog, shared.store, *agent_.domain) {}
+
+  absl::Status Serve(const v1::Open& open) {
+    RETURN_IF_ERROR(Begin(open));
+    {
+      std::jthread worker([this] { Work(); });
+      v1::BackupRequest request;
+      while (error_.status().ok() && stream_.Read(&request)) {
+        const absl::Status status = Take(request);
+        if (!status.ok()) {
+          Fail(status);
+          break;
+        }
+      }
+      queue_.Close();
+    }
+    return error_.status();
+  }
+
+ private:
+  struct Item {
+    std::vector<Bytes> objects;
+    std::vector<ChunkId> ids;
+    std::optional<CommitInput> commit;
+  };
+
+  absl::Status Begin(const v1::Open& open) {
+    const auto source_id = SourceId::From(open.source_id());
+    ASSIGN_OR_RETURN(const catalog::SourceRow source,
+                     shared_.catalog.GetSource(source_id.value_or(SourceId())));
+    if (source.agent != agent_.id) {
+      return Error(ErrorKind::kNotFound, 5035, "unable to open the backup session: unknown source");
+    }
+    source_ = source.id;
+    run_id_ = open.run_id();
+    v1::BackupReply reply;
+    v1::Opened* opened = reply.mutable_opened();
+    opened->set_head_seq(source.head_seq);
+    if (source.head_seq > 0) {
+      ASSIGN_OR_RETURN(*opened->mutable_head_record(),
+                       shared_.store.GetRecord(source_, source.head_seq));
+    }
+    ASSIGN_OR_RETURN(const catalog::Installation installation, shared_.catalog.GetInstallation());
+    opened->set_recipients(installation.recipients);
+    ASSIGN_OR_RETURN(const auto before, shared_.catalog.FindRun(source_, run_id_));
+    if (before) *opened->mutable_already_committed() = ToProto(*before);
+    stream_.Write(reply);
+    return absl::OkStatus();
+  }
+
+  absl::Status Take(v1::BackupRequest& request) {
+    RETURN_IF_ERROR(RecheckAgent());
+    switch (request.message_case()) {
+      case v1::BackupRequest::kQuestion:
+        return TakeQuestion(request.question());
+      case v1::BackupRequest::kObjects:
+        return TakeObjects(*request.mutable_objects());
+      case v1::BackupRequest::kEnvelope:
+        return TakeEnvelope(request.envelope());
+      case v1::BackupRequest::kReferencePart:
+        if (references_.size() + request.reference_part().content().size() >
+            kMaxReferenceListBytes) {
+          return BadRequest("the reference list is larger than 512 MiB");
+        }
+        references_.append(request.reference_part().content());
+        return absl::OkStatus();
+      case v1::BackupRequest::kCommit:
+        return TakeCommit(request.commit());
+      default:
+        return BadRequest("a message of unknown kind");
+    }
+  }
+
+  absl::Status RecheckAgent() {
+    const absl::Duration now = shared_.env.clock.Monotonic();
+    if (now - checked_ < kRecheckAgent) return absl::OkStatus();
+    checked_ = now;
+    ASSIGN_OR_RETURN(const catalog::AgentRow row, shared_.catalog.GetAgent(agent_.id));
+    if (!row.removed) return absl::OkStatus();
+    return Error(ErrorKind::kPermission, 6021, "unable to go on: this agent was removed");
+  }
+
+  absl::Status TakeQuestion(const v1::Question& question) {
+    ASSIGN_OR_RETURN(const std::vector<ChunkId> ids, SplitIds(question.chunk_ids()));
+    ASSIGN_OR_RETURN(const std::vector<bool> have, shared_.catalog.HasChunks(*agent_.domain, ids));
+    Bytes bits((ids.size() + 7) / 8, '\0');
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (have[i]) bits[i / 8] = static_cast<char>(bits[i / 8] | (1 << (i % 8)));
+    }
+    v1::BackupReply reply;
+    reply.mutable_answer()->set_number(question.number());
+    reply.mutable_answer()->set_have(bits);
+    Write(reply);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeObjects(v1::Objects& objects) {
+    Item item;
+    std::size_t bytes = 0;
+    for (std::string& object : *objects.mutable_objects()) {
+      ASSIGN_OR_RETURN(const ObjectHeader header, ParseObjectHeader(object));
+      if (header.object_bytes() != object.size() || header.domain != *agent_.domain) {
+        return BadRequest("an object is cut or belongs to another domain");
+      }
+      item.ids.push_back(header.chunk_id);
+      bytes += object.size();
+      item.objects.push_back(std::move(object));
+    }
+    queue_.Push(std::move(item), bytes, error_.stop_token());
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeEnvelope(const v1::Envelope& envelope) {
+    const auto key_id = KeyId::From(envelope.key_id());
+    if (!key_id || envelope.content().size() > kMaxEnvelopeBytes) {
+      return BadRequest("a key envelope of wrong size");
+    }
+    RETURN_IF_ERROR(shared_.store.PutEnvelope(*agent_.domain, *key_id, envelope.content()));
+    v1::BackupReply reply;
+    reply.mutable_envelope_stored()->set_key_id(envelope.key_id());
+    Write(reply);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeCommit(const v1::Commit& commit) {
+    Item item;
+    item.commit.emplace();
+    item.commit->agent = agent_;
+    item.commit->source = source_;
+    item.commit->run_id = run_id_;
+    item.commit->record = commit.record();
+    item.commit->reference_list = std::exchange(references_, {});
+    item.commit->content_bytes = commit.content_bytes();
+    item.commit->entry_count = commit.entry_count();
+    item.commit->duration_ms = commit.duration_ms();
+    queue_.Push(std::move(item), 0, error_.stop_token());
+    return absl::OkStatus();
+  }
+
+  void Work() {
+    for (;;) {
+      std::vector<Item> items = queue_.PopAll(kGroupMessages, error_.stop_token());
+      if (items.empty()) return;
+      for (Item& item : items) {
+        absl::Status status = item.commit ? Commit(*item.commit) : Append(item);
+        if (!status.ok()) return Fail(std::move(status));
+      }
+      if (absl::Status status = Acknowledge(); !status.ok()) return Fail(std::move(status));
+    }
+  }
+
+  absl::Status Append(const Item& item) {
+    for (std::size_t i = 0; i < item.objects.size(); ++i) {
+      RETURN_IF_ERROR(writer_.Append(item.ids[i], item.objects[i]));
+    }
+    appended_ += item.objects.size();
+    return absl::OkStatus();
+  }
+
+  absl::Status Acknowledge() {
+    RETURN_IF_ERROR(writer_.Flush());
+    if (appended_ == acknowledged_) return absl::OkStatus();
+    acknowledged_ = appended_;
+    v1::BackupReply reply;
+    reply.mutable_stored()->set_objects(acknowledged_);
+    Write(reply);
+    return absl::OkStatus();
+  }
+
+  absl::Status Commit(CommitInput& input) {
+    RETURN_IF_ERROR(Acknowledge());
+    RETURN_IF_ERROR(writer_.Finish());
+    input.stored_bytes = writer_.stored_bytes();
+    ASSIGN_OR_RETURN(const catalog::CommitResult result,
+                     CommitRun(shared_.env, shared_.catalog, shared_.store, input));
+    v1::BackupReply reply;
+    if (result.missing.empty()) {
+      *reply.mutable_committed() = ToProto(result.snapshot);
+    } else {
+      std::string* ids = reply.mutable_missing()->mutable_chunk_ids();
+      for (const ChunkId& id : result.missing) {
+        if (ids->size() >= kMaxQuestionIds * 8 * ChunkId::kSize) break;
+        ids->append(id.view());
+      }
+    }
+    Write(reply);
+    return absl::OkStatus();
+  }
+
+  // The agent is told why before the stream ends; it may be waiting and not writing.
+  void Fail(absl::Status status) {
+    if (!error_.status().ok()) return;
+    error_.Report(status);
+    const grpc::Status wire = rpc::ToGrpc(status);
+    v1::BackupReply reply;
+    reply.mutable_failed()->set_grpc_code(static_cast<std::uint32_t>(wire.error_code()));
+    reply.mutable_failed()->set_message(wire.error_message());
+    reply.mutable_failed()->mutable_detail()->ParseFromString(wire.error_details());
+    Write(reply);
+  }
+
+  void Write(const v1::BackupReply& reply) {
+    std::lock_guard lock(write_mutex_);
+    stream_.Write(reply);
+  }
+
+  Shared& shared_;
+  const catalog::AgentRow agent_;
+  Stream& stream_;
+  std::mutex write_mutex_;
+  SourceId source_;
+  Bytes run_id_;
+  absl::Duration checked_ = shared_.env.clock.Monotonic();
+  Bytes references_;
+  ByteQueue<Item> queue_{kSessionQueueBytes};
+  FirstError error_;
+
+  // The worker's own
+  PackWriter writer_;
+  std::uint64_t appended_ = 0;
+  std::uint64_t acknowledged_ = 0;
+};
+
+class IngestService final : public v1::Ingest::Service {
+ public:
+  IngestService(Env env, catalog::Catalog& catalog, store::Store& store,
+                const access::Access& access)
+      : shared_{env, catalog, store, access, {}} {}
+
+  grpc::Status Backup(grpc::ServerContext* context, Stream* stream) override {
+    const absl::Status status = Serve(*context, *stream);
+    if (!status.ok() && !IsRetryable(status)) {
+      log::Warn("a backup session ended: {}", MessageOf(status));
+    }
+    return rpc::ToGrpc(status);
+  }
+
+ private:
+  absl::Status Serve(grpc::ServerContext& context, Stream& stream) {
+    ASSIGN_OR_RETURN(access::Principal principal,
+                     shared_.access.Check(context, "holdfast.v1.Ingest/Backup"));
+    catalog::AgentRow& agent = principal.agent;
+    v1::BackupRequest request;
+    if (!stream.Read(&request)) return absl::OkStatus();
+    if (!request.has_open()) return BadRequest("the first message must open the session");
+    const v1::Open open = request.open();
+    if (open.protocol_version() != rpc::kProtocolVersion) {
+      return Error(ErrorKind::kRefused, 6030,
+                   fmt::format("unable to take the backup: the agent speaks protocol {}, this "
+                               "controller {}",
+                               open.protocol_version(), rpc::kProtocolVersion),
+                   "Bring agent and controller to the same release.");
+    }
+    const auto source = SourceId::From(open.source_id());
+    if (!source || open.run_id().size() != 16) return BadRequest("ids of wrong size");
+    if (!agent.domain) return BadRequest("the agent has not published its domain yet");
+    RETURN_IF_ERROR(shared_.sessions.Enter(
+        *source, agent.id, open.run_id(), [&context] { context.TryCancel(); },
+        kOldSessionPatience));
+    absl::Status status;
+    {
+      Session session(shared_, agent, stream);
+      status = session.Serve(open);
+    }
+    shared_.sessions.Leave(*source);
+    return status;
+  }
+
+  Shared shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
+                                                 store::Store& store,
+                                                 const access::Access& access) {
+  return std::make_unique<IngestService>(env, catalog, store, access);
+}
+
+absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog,
+                                 const std::vector<store::RecoveredPack>& recovered) {
+  for (const store::RecoveredPack& pack : recovered) {
+    ASSIGN_OR_RETURN(const auto row, catalog.FindOpenPack(pack.number));
+    // Without a row nothing in the pack was acknowledged: the bytes stay in the store for a
+    // rebuild, unused.
+    if (!row) continue;
+    if (pack.entries.empty()) {
+      RETURN_IF_ERROR(catalog.ForgetPack(*row));
+      continue;
+    }
+    // Whole objects whose rows were not written before the crash are true now as well.
+    RETURN_IF_ERROR(catalog.AddChunks(*row, pack.entries));
+    const PackEntry& last = pack.entries.back();
+    RETURN_IF_ERROR(catalog.FinishPack(*row, pack.name, last.offset_bytes + last.length_bytes));
+    log::Info("recovered pack {} with {} objects ({} torn bytes cut)", pack.name.hex(),
+              pack.entries.size(), pack.dropped_bytes);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace holdfast::ingest

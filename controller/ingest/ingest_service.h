@@ -1,0 +1,37 @@
+// Takes backups from agents: the service holdfast.v1.Ingest.
+//
+// Hides:      the stream, one open pack per session, group sync, the acknowledgements of DESIGN 6.
+// Invariants: I1  STORED(n) is sent after the first n objects are synced and in the catalog.
+//             I2  COMMITTED is sent after record and reference list are durable and the catalog
+//             transaction is done. I3  A session reads and writes nothing outside its agent's
+//             domain; at most one session per source. I4  Memory per session is bounded by
+//             kSessionQueueBytes plus one message.
+// Threading:  a gRPC thread per stream, and one worker of its own.
+#pragma once
+
+#include <memory>
+
+#include "common/env/env.h"
+#include "controller/access/access.h"
+#include "controller/catalog/catalog.h"
+#include "controller/store/store.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace holdfast::ingest {
+
+inline constexpr std::size_t kSessionQueueBytes = 16u << 20;
+inline constexpr int kMaxSessionsPerAgent = 4;
+
+// All references must outlive the service.
+std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
+                                                 store::Store& store, const access::Access& access);
+
+// After a restart: the rows of packs that were open are brought in line with what the store
+// recovered.
+absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog,
+                                 const std::vector<store::RecoveredPack>& recovered);
+
+}  // namespace holdfast::ingest

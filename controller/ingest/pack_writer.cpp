@@ -1,0 +1,53 @@
+#include "controller/ingest/pack_writer.h"
+
+#include "common/base/error.h"
+#include "common/log/log.h"
+
+namespace holdfast::ingest {
+
+PackWriter::~PackWriter() {
+  if (const absl::Status status = Finish(); !status.ok()) {
+    log::Error("unable to finish a pack at the end of a session: {}", MessageOf(status));
+  }
+}
+
+absl::Status PackWriter::Append(const ChunkId& id, ByteView object) {
+  if (!pack_) {
+    ASSIGN_OR_RETURN(pack_, store_.CreatePack());
+    ASSIGN_OR_RETURN(pack_row_, catalog_.AddOpenPack(domain_, pack_->number()));
+  }
+  ASSIGN_OR_RETURN(const PackEntry entry, pack_->Append(id, object));
+  unsynced_.push_back(entry);
+  return absl::OkStatus();
+}
+
+absl::Status PackWriter::Flush() {
+  if (unsynced_.empty()) return absl::OkStatus();
+  absl::Status status = pack_->Sync();
+  if (status.ok()) status = catalog_.AddChunks(pack_row_, unsynced_);
+  if (!status.ok()) {
+    // Nothing of this pack is promised beyond what was flushed before; that part is recovered at
+    // the next start.
+    unsynced_.clear();
+    pack_.reset();
+    return status;
+  }
+  for (const PackEntry& entry : unsynced_) stored_bytes_ += entry.length_bytes;
+  unsynced_.clear();
+  return pack_->size_bytes() >= store::kPackTargetBytes ? Finish() : absl::OkStatus();
+}
+
+absl::Status PackWriter::Finish() {
+  if (!pack_) return absl::OkStatus();
+  if (!unsynced_.empty()) {
+    RETURN_IF_ERROR(Flush());
+    if (!pack_) return absl::OkStatus();
+  }
+  const std::uint64_t size = pack_->size_bytes();
+  const auto pack = std::move(pack_);
+  ASSIGN_OR_RETURN(const PackName name, pack->Finish());
+  if (name.IsZero()) return catalog_.ForgetPack(pack_row_);
+  return catalog_.FinishPack(pack_row_, name, size);
+}
+
+}  // namespace holdfast::ingest
