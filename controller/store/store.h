@@ -1,15 +1,19 @@
-// The controller's store on a local directory: open packs, finished packs, records, envelopes, trust documents.
+// The controller's store on a local directory: open packs, finished packs, records, envelopes,
+// trust documents.
 //
-// Hides:      fan-out directories, temporary names, fsync order (FAULTS 1), pack hashing, recovery of open packs.
-// Invariants: I1  Append + Sync returned OK: those objects survive kill -9 and power loss, in staging or in a pack.
-//             I2  A finished pack's name is the SHA-256 of its bytes; it is never rewritten. Documents (records,
-//                 reference lists, envelopes, identities) are write-once: putting equal bytes again is OK, other
-//                 bytes under the same name are kConflict.
-//             I3  Read never returns bytes from outside a pack's objects: bounds are checked against the file.
-//             I4  After a failed fsync the pack is given up and the store refuses writes (kUnreachable 5011)
+// Hides:      fan-out directories, temporary names, fsync order (FAULTS 1), pack hashing, recovery
+// of open packs. Invariants: I1  Append + Sync returned OK: those objects survive kill -9 and power
+// loss, in staging or in a pack.
+//             I2  A finished pack's name is the SHA-256 of its bytes; it is never rewritten.
+//             Documents (records,
+//                 reference lists, envelopes, identities) are write-once: putting equal bytes again
+//                 is OK, other bytes under the same name are kConflict.
+//             I3  Read never returns bytes from outside a pack's objects: bounds are checked
+//             against the file. I4  After a failed fsync the pack is given up and the store refuses
+//             writes (kUnreachable 5011)
 //                 until Probe() wrote, synced and removed a file.
-// Threading:  Store from any thread; an OpenPack belongs to one thread at a time (Read beside it is fine).
-// Errors:     kNoSpace, kIntegrity 50xx, kNotFound.
+// Threading:  Store from any thread; an OpenPack belongs to one thread at a time (Read beside it is
+// fine). Errors:     kNoSpace, kIntegrity 50xx, kNotFound.
 #pragma once
 
 #include <memory>
@@ -26,57 +30,69 @@ namespace holdfast::store {
 class OpenPack {
  public:
   virtual ~OpenPack() = default;
-  virtual std::uint64_t number() const = 0;       // unique for the life of the data directory
+  virtual std::uint64_t number() const = 0;  // unique for the life of the data directory
   virtual std::uint64_t size_bytes() const = 0;
   // Appends sealed objects (headers checked by the caller). Not durable before Sync.
   virtual absl::StatusOr<PackEntry> Append(const ChunkId& id, ByteView object) = 0;
   virtual absl::Status Sync() = 0;  // I1
-  // Writes the footer, syncs, moves the file to packs/. The OpenPack is then done. An empty pack is removed: zero name.
+  // Writes the footer, syncs, moves the file to packs/. The OpenPack is then done. An empty pack is
+  // removed: zero name. An OpenPack destroyed unfinished stays readable and is finished by the next
+  // Open.
   virtual absl::StatusOr<PackName> Finish() = 0;
 };
 
-// What Open found in staging and finished: whole objects only.
+// What Open found in staging and finished: whole objects only. Also every pack that was finished
+// but not settled, so that a death between Finish and the catalog's commit loses nothing. Only what
+// the catalog already calls STORED should be trusted: after power loss, bytes appended behind the
+// last Sync may look whole and be wrong.
 struct RecoveredPack {
   std::uint64_t number = 0;
-  PackName name;
+  PackName name;  // zero: it held no whole object
   std::vector<PackEntry> entries;
-  std::uint64_t dropped_bytes = 0;  // torn tail cut away
+  std::uint64_t dropped_bytes = 0;  // torn tail cut away, and damaged regions left out
 };
 
 inline constexpr std::uint64_t kPackTargetBytes = 32ull << 20;
 
 class Store {
  public:
-  // `data_directory` gets store/ and staging/. Open packs of a dead predecessor are cut after their last whole object,
-  // finished and listed in `recovered`. Temporary files are removed.
+  // `data_directory` gets store/ and staging/. Open packs of a dead predecessor are cut after their
+  // last whole object, finished and listed in `recovered`. Temporary files are removed.
   static absl::StatusOr<std::unique_ptr<Store>> Open(Env env, std::string data_directory,
                                                      std::vector<RecoveredPack>* recovered);
   virtual ~Store() = default;
 
   virtual absl::StatusOr<std::unique_ptr<OpenPack>> CreatePack() = 0;
+  // The catalog knows that pack `number` is finished: Open need not report it again. Idempotent.
+  virtual absl::Status Settle(std::uint64_t number) = 0;
 
-  // Bytes of an object: from staging/<number>.open while the pack is open (zero name), else from packs/.
-  // A reader that loses the race with Finish (file gone) asks the catalog again.
+  // Bytes of an object: from staging/<number>.open while the pack is open (zero name), else from
+  // packs/. A reader that loses the race with Finish (file gone) asks the catalog again.
   virtual absl::StatusOr<Bytes> ReadObject(const PackName& name, std::uint64_t open_number,
-                                           std::uint64_t offset_bytes, std::uint32_t length_bytes) = 0;
+                                           std::uint64_t offset_bytes,
+                                           std::uint32_t length_bytes) = 0;
 
-  virtual absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record, ByteView references) = 0;
+  virtual absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
+                                 ByteView references) = 0;
   virtual absl::StatusOr<Bytes> GetRecord(const SourceId& source, std::uint64_t seq) = 0;
   virtual absl::StatusOr<Bytes> GetReferences(const SourceId& source, std::uint64_t seq) = 0;
-  // A record that was written but never committed in the catalog (crash between) may be replaced or removed.
+  // A record that was written but never committed in the catalog (crash between) may be replaced or
+  // removed.
   virtual absl::Status RemoveRecord(const SourceId& source, std::uint64_t seq) = 0;
   virtual absl::Status PutEnvelope(const DomainId& domain, const KeyId& key, ByteView envelope) = 0;
   virtual absl::StatusOr<Bytes> GetEnvelope(const DomainId& domain, const KeyId& key) = 0;
-  virtual absl::Status PutIdentity(const DomainId& domain, const AgentId& agent, ByteView identity, ByteView secrets) = 0;
+  virtual absl::Status PutIdentity(const DomainId& domain, const AgentId& agent, ByteView identity,
+                                   ByteView secrets) = 0;
   virtual absl::StatusOr<Bytes> GetIdentity(const DomainId& domain, const AgentId& agent) = 0;
   virtual absl::StatusOr<Bytes> GetSecrets(const DomainId& domain, const AgentId& agent) = 0;
   // Replaces the sealed secrets (new recipients).
-  virtual absl::Status ReplaceSecrets(const DomainId& domain, const AgentId& agent, ByteView secrets) = 0;
+  virtual absl::Status ReplaceSecrets(const DomainId& domain, const AgentId& agent,
+                                      ByteView secrets) = 0;
   virtual absl::Status PutOwner(const PublicKey& owner) = 0;
   virtual absl::Status PutRecipients(std::uint64_t version, ByteView document) = 0;
 
   virtual absl::StatusOr<std::uint64_t> FreeBytes() = 0;
-  virtual bool writable() const = 0;       // I4
+  virtual bool writable() const = 0;  // I4
   virtual absl::Status Probe() = 0;
 };
 

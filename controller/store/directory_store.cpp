@@ -1,0 +1,179 @@
+#include "common/base/error.h"
+#include "common/format/layout.h"
+#include "common/format/object.h"
+#include "common/format/pack_file.h"
+#include "controller/store/documents.h"
+#include "controller/store/open_pack.h"
+#include "controller/store/staging.h"
+#include "controller/store/store.h"
+#include "controller/store/store_files.h"
+#include "fmt/format.h"
+
+namespace holdfast::store {
+namespace {
+
+absl::Status OutOfBounds(const std::string& path, std::uint64_t offset, std::uint32_t length,
+                         std::uint64_t end) {
+  return Error(ErrorKind::kIntegrity, 5015,
+               fmt::format("unable to read an object of '{}': {} bytes at {} lie outside its "
+                           "objects, which end at {}",
+                           Escaped(path), length, offset, end),
+               "The pack is cut or the catalog is damaged: check the store.");
+}
+
+class DirectoryStore final : public Store {
+ public:
+  DirectoryStore(std::shared_ptr<StoreFiles> files, std::unique_ptr<DirectoryLock> lock,
+                 std::unique_ptr<NumberSource> numbers)
+      : lock_(std::move(lock)),
+        files_(std::move(files)),
+        numbers_(std::move(numbers)),
+        documents_(files_) {}
+
+  Documents& documents() { return documents_; }
+
+  absl::StatusOr<std::unique_ptr<OpenPack>> CreatePack() override {
+    RETURN_IF_ERROR(files_->CheckWritable(0));
+    const auto number = numbers_->Next();
+    if (!number.ok()) return files_->AfterWrite(number.status());
+    return DirectoryOpenPack::Create(files_, *number);
+  }
+
+  // Not synced: a mark that comes back after power loss is reported once more, which is harmless.
+  absl::Status Settle(std::uint64_t number) override {
+    const std::string path = FinishedMarkPath(files_->staging, number);
+    return files_->fs.Exists(path) ? files_->fs.Remove(path) : absl::OkStatus();
+  }
+
+  absl::StatusOr<Bytes> ReadObject(const PackName& name, std::uint64_t open_number,
+                                   std::uint64_t offset_bytes,
+                                   std::uint32_t length_bytes) override {
+    if (!name.IsZero()) return ReadFinished(name, offset_bytes, length_bytes);
+    const std::string path = OpenPackPath(files_->staging, open_number);
+    auto file = files_->fs.OpenRead(path);
+    if (!file.ok()) {
+      // Finished after the caller asked the catalog.
+      const auto finished = files_->Finished(open_number);
+      if (finished) return ReadFinished(*finished, offset_bytes, length_bytes);
+      return file.status();
+    }
+    ASSIGN_OR_RETURN(const std::uint64_t size, (*file)->Size());
+    return ReadChecked(**file, path, offset_bytes, length_bytes, size);
+  }
+
+  absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
+                         ByteView references) override {
+    return documents_.PutPair({layout::ReferencesPath(source, seq), references},
+                              {layout::RecordPath(source, seq), record});
+  }
+  absl::StatusOr<Bytes> GetRecord(const SourceId& source, std::uint64_t seq) override {
+    return documents_.Get(layout::RecordPath(source, seq));
+  }
+  absl::StatusOr<Bytes> GetReferences(const SourceId& source, std::uint64_t seq) override {
+    return documents_.Get(layout::ReferencesPath(source, seq));
+  }
+  absl::Status RemoveRecord(const SourceId& source, std::uint64_t seq) override {
+    RETURN_IF_ERROR(documents_.Remove(layout::RecordPath(source, seq)));
+    return documents_.Remove(layout::ReferencesPath(source, seq));
+  }
+  absl::Status PutEnvelope(const DomainId& domain, const KeyId& key, ByteView envelope) override {
+    return documents_.Put({layout::EnvelopePath(domain, key), envelope});
+  }
+  absl::StatusOr<Bytes> GetEnvelope(const DomainId& domain, const KeyId& key) override {
+    return documents_.Get(layout::EnvelopePath(domain, key));
+  }
+  absl::Status PutIdentity(const DomainId& domain, const AgentId& agent, ByteView identity,
+                           ByteView secrets) override {
+    return documents_.PutPair({layout::SecretsPath(domain, agent), secrets},
+                              {layout::IdentityPath(domain, agent), identity});
+  }
+  absl::StatusOr<Bytes> GetIdentity(const DomainId& domain, const AgentId& agent) override {
+    return documents_.Get(layout::IdentityPath(domain, agent));
+  }
+  absl::StatusOr<Bytes> GetSecrets(const DomainId& domain, const AgentId& agent) override {
+    return documents_.Get(layout::SecretsPath(domain, agent));
+  }
+  absl::Status ReplaceSecrets(const DomainId& domain, const AgentId& agent,
+                              ByteView secrets) override {
+    return documents_.Replace({layout::SecretsPath(domain, agent), secrets});
+  }
+  absl::Status PutOwner(const PublicKey& owner) override {
+    return documents_.Put({layout::kOwner, owner.view()});
+  }
+  absl::Status PutRecipients(std::uint64_t version, ByteView document) override {
+    return documents_.Put({layout::RecipientsPath(version), document});
+  }
+
+  absl::StatusOr<std::uint64_t> FreeBytes() override { return files_->fs.FreeBytes(files_->root); }
+  bool writable() const override { return files_->writable(); }
+  absl::Status Probe() override { return files_->Probe(); }
+
+ private:
+  absl::StatusOr<Bytes> ReadFinished(const PackName& name, std::uint64_t offset,
+                                     std::uint32_t length) {
+    const std::string path = JoinPath(files_->root, layout::PackPath(name));
+    ASSIGN_OR_RETURN(const auto file, files_->fs.OpenRead(path));
+    ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
+    if (size < kPackHeader.size() + kPackTrailerBytes) {
+      return OutOfBounds(path, offset, length, size);
+    }
+    ASSIGN_OR_RETURN(const Bytes trailer,
+                     file->ReadAt(size - kPackTrailerBytes, kPackTrailerBytes));
+    const auto footer_bytes = DecodePackTrailer(trailer);
+    // With a damaged trailer the object itself may be whole: its own header decides below.
+    const std::uint64_t end =
+        footer_bytes.ok() && *footer_bytes <= size ? size - *footer_bytes : size;
+    return ReadChecked(*file, path, offset, length, end);
+  }
+
+  static absl::StatusOr<Bytes> ReadChecked(const File& file, const std::string& path,
+                                           std::uint64_t offset, std::uint32_t length,
+                                           std::uint64_t end) {
+    if (length == 0 || length > kMaxObjectBytes || offset < kPackHeader.size() || offset > end ||
+        length > end - offset) {
+      return OutOfBounds(path, offset, length, end);
+    }
+    ASSIGN_OR_RETURN(Bytes object, file.ReadAt(offset, length));
+    const auto header = ParseObjectHeader(object);
+    if (!header.ok() || header->object_bytes() != length) {
+      return Error(ErrorKind::kIntegrity, 5016,
+                   fmt::format("unable to read an object of '{}': no whole object of {} bytes lies "
+                               "at {}",
+                               Escaped(path), length, offset));
+    }
+    return object;
+  }
+
+  const std::unique_ptr<DirectoryLock> lock_;
+  const std::shared_ptr<StoreFiles> files_;
+  const std::unique_ptr<NumberSource> numbers_;
+  Documents documents_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(Env env, std::string data_directory,
+                                                   std::vector<RecoveredPack>* recovered) {
+  FileSystem& fs = env.fs;
+  const std::string root = JoinPath(data_directory, layout::kStoreBelowData);
+  const std::string staging = JoinPath(data_directory, layout::kStagingBelowData);
+  RETURN_IF_ERROR(fs.MakeDirectories(staging));
+  for (const char* area :
+       {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains, layout::kTrust}) {
+    RETURN_IF_ERROR(fs.MakeDirectories(JoinPath(root, area)));
+  }
+  // Before anything is touched: another controller may be filling packs here.
+  ASSIGN_OR_RETURN(auto lock, DirectoryLock::Acquire(JoinPath(staging, "lock")));
+  ASSIGN_OR_RETURN(auto numbers, NumberSource::Open(fs, staging));
+  ASSIGN_OR_RETURN(*recovered, RecoverStaging(fs, staging, root));
+  auto files = std::make_shared<StoreFiles>(fs, root, staging);
+  for (const RecoveredPack& pack : *recovered) {
+    if (!pack.name.IsZero()) files->RememberFinished(pack.number, pack.name);
+  }
+  auto store =
+      std::make_unique<DirectoryStore>(std::move(files), std::move(lock), std::move(numbers));
+  RETURN_IF_ERROR(store->documents().RemoveTemporaries());
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace holdfast::store

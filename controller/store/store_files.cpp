@@ -1,0 +1,76 @@
+#include "controller/store/store_files.h"
+
+#include "common/base/error.h"
+#include "fmt/format.h"
+
+namespace holdfast::store {
+namespace {
+
+// Readers ask for an open pack that was finished a moment ago: by then the catalog knows its name.
+constexpr std::size_t kFinishedRemembered = 4096;
+
+}  // namespace
+
+absl::Status StoreFiles::CheckWritable(std::uint64_t bytes) const {
+  if (!writable()) {
+    return Error(ErrorKind::kUnreachable, 5011,
+                 fmt::format("unable to write to store '{}': an earlier write failed and the disk "
+                             "has not passed a probe since",
+                             Escaped(root)),
+                 "Look at the kernel log for disk errors; restores still work.");
+  }
+  ASSIGN_OR_RETURN(const std::uint64_t free_bytes, fs.FreeBytes(root));
+  if (free_bytes < kReserveBytes + bytes) {
+    return Error(ErrorKind::kNoSpace, 5012,
+                 fmt::format("unable to write to store '{}': {} MiB are free, {} MiB of them are "
+                             "kept for the catalog and for deletions",
+                             Escaped(root), free_bytes >> 20, kReserveBytes >> 20),
+                 "Free some space or enlarge the volume; restores still work.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StoreFiles::AfterWrite(absl::Status status) {
+  if (status.ok() || KindOf(status) == ErrorKind::kNoSpace) return status;
+  return AfterSync(std::move(status));
+}
+
+absl::Status StoreFiles::AfterSync(absl::Status status) {
+  if (status.ok()) return status;
+  writable_ = false;
+  if (KindOf(status) == ErrorKind::kNoSpace) return status;
+  return Error(ErrorKind::kUnreachable, 5010,
+               fmt::format("unable to write to store '{}': {}", Escaped(root), MessageOf(status)),
+               "Look at the kernel log for disk errors; nothing unconfirmed was kept.");
+}
+
+absl::Status StoreFiles::Probe() {
+  const std::string path = JoinPath(staging, "probe.tmp");
+  const auto attempt = [&]() -> absl::Status {
+    if (fs.Exists(path)) RETURN_IF_ERROR(fs.Remove(path));
+    ASSIGN_OR_RETURN(const auto file, fs.Create(path));
+    RETURN_IF_ERROR(file->Append(Bytes(64 * 1024, 'p')));
+    RETURN_IF_ERROR(file->Sync());
+    RETURN_IF_ERROR(fs.Remove(path));
+    RETURN_IF_ERROR(fs.SyncDirectory(staging));
+    return fs.SyncDirectory(root);
+  };
+  const absl::Status status = attempt();
+  writable_ = status.ok();
+  return WithContext(status, "unable to probe the store");
+}
+
+void StoreFiles::RememberFinished(std::uint64_t number, const PackName& name) {
+  std::lock_guard lock(mutex_);
+  finished_[number] = name;
+  if (finished_.size() > kFinishedRemembered) finished_.erase(finished_.begin());
+}
+
+std::optional<PackName> StoreFiles::Finished(std::uint64_t number) const {
+  std::lock_guard lock(mutex_);
+  const auto found = finished_.find(number);
+  if (found == finished_.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace holdfast::store
