@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -45,6 +46,12 @@ class Child {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
     Wait();
+  }
+  // Whether Wait would return at once.
+  bool HasExited() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
   }
   int Wait() {
     int status = 0;
@@ -127,16 +134,8 @@ class Pump {
   }
 
   absl::Status Run(absl::FunctionRef<absl::Status(ByteView)> on_output, std::stop_token stop) {
-    const absl::Duration end = RealClock().Monotonic() + options_.deadline;
     while (out_.valid() || err_.valid()) {
-      if (stop.stop_requested()) {
-        return Error(ErrorKind::kFailed, 2003, fmt::format("'{}' was stopped", options_.argv[0]));
-      }
-      if (RealClock().Monotonic() > end) {
-        return Error(ErrorKind::kSource, 2004,
-                     fmt::format("'{}' did not finish within {}", options_.argv[0],
-                                 absl::FormatDuration(options_.deadline)));
-      }
+      RETURN_IF_ERROR(MayGoOn(stop));
       pollfd fds[3] = {{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}};
       if (::poll(fds, 3, 200) < 0 && errno != EINTR)
         return ErrnoError(errno, 2001, "unable to poll");
@@ -154,9 +153,33 @@ class Pump {
     return absl::OkStatus();
   }
 
+  // A child may close its outputs long before it ends; stop and deadline hold until then.
+  absl::Status AwaitExit(const Child& child, std::stop_token stop) {
+    in_.Reset();
+    absl::Duration pause = absl::Milliseconds(1);
+    while (!child.HasExited()) {
+      RETURN_IF_ERROR(MayGoOn(stop));
+      RealClock().SleepFor(pause, stop);
+      pause = std::min(2 * pause, absl::Milliseconds(50));
+    }
+    return absl::OkStatus();
+  }
+
   const std::string& errors() const { return errors_; }
 
  private:
+  absl::Status MayGoOn(const std::stop_token& stop) const {
+    if (stop.stop_requested()) {
+      return Error(ErrorKind::kFailed, 2003, fmt::format("'{}' was stopped", options_.argv[0]));
+    }
+    if (RealClock().Monotonic() > end_) {
+      return Error(ErrorKind::kSource, 2004,
+                   fmt::format("'{}' did not finish within {}", options_.argv[0],
+                               absl::FormatDuration(options_.deadline)));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Feed() {
     if (pending_view_.empty() && options_.read_input) {
       ASSIGN_OR_RETURN(pending_, options_.read_input());
@@ -185,6 +208,7 @@ class Pump {
   }
 
   const ProcessOptions& options_;
+  const absl::Duration end_ = RealClock().Monotonic() + options_.deadline;
   UniqueFd in_;
   UniqueFd out_;
   UniqueFd err_;
@@ -222,6 +246,7 @@ absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
 
   Pump pump(options, std::move(in.write_end), std::move(out.read_end), std::move(err.read_end));
   RETURN_IF_ERROR(pump.Run(on_output, stop));
+  RETURN_IF_ERROR(pump.AwaitExit(child, stop));
   const int status = child.Wait();
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ProcessResult{pump.errors()};
   const std::string how = WIFSIGNALED(status)
