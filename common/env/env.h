@@ -1,5 +1,6 @@
 // What the process takes from the outside, passed first to whoever needs it: clock, randomness,
 // files.
+// Threading: as each of the three says.
 #pragma once
 
 #include "common/env/clock.h"
