@@ -1,0 +1,228 @@
+#include "controller/operator/operator_service.h"
+
+#include <grpcpp/server_context.h>
+
+#include "common/base/error.h"
+#include "common/format/trust.h"
+#include "common/rpc/status.h"
+#include "controller/operator/status_report.h"
+#include "fmt/format.h"
+#include "proto/control.pb.h"
+#include "proto/operator.grpc.pb.h"
+
+namespace holdfast::operator_service {
+namespace {
+
+constexpr std::uint64_t kDefaultTokenSeconds = 900;
+constexpr std::uint64_t kMaxTokenSeconds = 7 * 24 * 3600;
+constexpr std::size_t kMaxName = 64;
+
+absl::Status CheckAgentName(const std::string& name) {
+  const bool good = !name.empty() && name.size() <= kMaxName &&
+                    name.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789.-_") == std::string::npos &&
+                    name[0] != '-' && name[0] != '.';
+  if (good) return absl::OkStatus();
+  return Error(ErrorKind::kUsage, 5050,
+               fmt::format("unable to enrol agent '{}': not a usable name", Escaped(name)),
+               "Use 1 to 64 letters, digits, '.', '-' and '_'.");
+}
+
+class OperatorService final : public v1::Operator::Service {
+ public:
+  explicit OperatorService(OperatorServiceOptions options) : options_(std::move(options)) {}
+
+  grpc::Status GetInstallation(grpc::ServerContext* context, const v1::GetInstallationRequest*,
+                               v1::Installation* reply) override {
+    return Guarded(*context, "GetInstallation", [&] { return FillInstallation(options_, reply); });
+  }
+  grpc::Status Initialize(grpc::ServerContext* context, const v1::InitializeRequest* request,
+                          v1::Installation* reply) override {
+    return Guarded(*context, "Initialize", [&]() -> absl::Status {
+      RETURN_IF_ERROR(DoInitialize(*request));
+      return FillInstallation(options_, reply);
+    });
+  }
+  grpc::Status PutRecipients(grpc::ServerContext* context, const v1::PutRecipientsRequest* request,
+                             v1::PutRecipientsReply*) override {
+    return Guarded(*context, "PutRecipients",
+                   [&] { return DoPutRecipients(request->recipients()); });
+  }
+  grpc::Status CreateJoinToken(grpc::ServerContext* context,
+                               const v1::CreateJoinTokenRequest* request,
+                               v1::CreateJoinTokenReply* reply) override {
+    return Guarded(*context, "CreateJoinToken", [&] { return DoCreateToken(*request, reply); });
+  }
+  grpc::Status ListAgents(grpc::ServerContext* context, const v1::ListAgentsRequest* request,
+                          v1::ListAgentsReply* reply) override {
+    return Guarded(*context, "ListAgents", [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(const auto agents, options_.catalog->ListAgents(request->include_removed()));
+      for (const catalog::AgentRow& agent : agents) {
+        RETURN_IF_ERROR(FillAgent(options_, agent, reply->add_agents()));
+      }
+      return absl::OkStatus();
+    });
+  }
+  grpc::Status RemoveAgent(grpc::ServerContext* context, const v1::RemoveAgentRequest* request,
+                           v1::RemoveAgentReply*) override {
+    return Guarded(*context, "RemoveAgent", [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(const catalog::AgentRow agent, options_.catalog->FindAgent(request->name()));
+      RETURN_IF_ERROR(options_.catalog->RemoveAgent(request->name()));
+      options_.board->Disconnect(agent.id);
+      return absl::OkStatus();
+    });
+  }
+  grpc::Status Status(grpc::ServerContext* context, const v1::StatusRequest*,
+                      v1::StatusReply* reply) override {
+    return Guarded(*context, "Status", [&] { return FillStatus(options_, reply); });
+  }
+  grpc::Status StartBackup(grpc::ServerContext* context, const v1::StartBackupRequest* request,
+                           v1::StartJobsReply* reply) override {
+    return Guarded(*context, "StartBackup", [&] { return DoStartBackup(*request, reply); });
+  }
+  grpc::Status StartRestore(grpc::ServerContext* context, const v1::StartRestoreRequest* request,
+                            v1::StartJobsReply* reply) override {
+    return Guarded(*context, "StartRestore", [&] {
+      v1::Job job;
+      job.set_kind(v1::JOB_KIND_RESTORE);
+      *job.mutable_restore() = request->options();
+      return StartReading(request->source_id(), request->seq(), request->agent_name(),
+                          std::move(job), reply);
+    });
+  }
+  grpc::Status StartVerify(grpc::ServerContext* context, const v1::StartVerifyRequest* request,
+                           v1::StartJobsReply* reply) override {
+    return Guarded(*context, "StartVerify", [&] {
+      v1::Job job;
+      job.set_kind(v1::JOB_KIND_VERIFY);
+      *job.mutable_verify() = request->options();
+      return StartReading(request->source_id(), request->seq(), request->agent_name(),
+                          std::move(job), reply);
+    });
+  }
+  grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
+                         v1::CancelJobReply*) override {
+    return Guarded(*context, "CancelJob",
+                   [&] { return options_.board->Cancel(request->job_id()); });
+  }
+  grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
+                         grpc::ServerWriter<v1::JobEvent>* writer) override {
+    return Guarded(*context, "WatchJobs", [&] {
+      const std::vector<Bytes> ids(request->job_ids().begin(), request->job_ids().end());
+      return options_.board->Watch(
+          ids, [&](const v1::JobEvent& event) { return writer->Write(event); },
+          [&] { return context->IsCancelled() || options_.stopping(); });
+    });
+  }
+
+ private:
+  template <typename Body>
+  grpc::Status Guarded(const grpc::ServerContext& context, std::string_view method, Body body) {
+    const auto principal =
+        options_.access->Check(context, fmt::format("holdfast.v1.Operator/{}", method));
+    return rpc::ToGrpc(principal.ok() ? body() : principal.status());
+  }
+
+  absl::Status DoInitialize(const v1::InitializeRequest& request) {
+    const auto owner = PublicKey::From(request.owner_public_key());
+    if (!owner) return Error(ErrorKind::kUsage, 5051, "unable to initialise: no owner key given");
+    ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
+    if (row.owner) {
+      return Error(ErrorKind::kConflict, 5052,
+                   "unable to initialise: this controller has an owner already",
+                   "Use the keys and the recovery kit made then.");
+    }
+    ASSIGN_OR_RETURN(const RecipientList list, OpenRecipientList(request.recipients(), *owner));
+    RETURN_IF_ERROR(options_.store->PutOwner(*owner));
+    RETURN_IF_ERROR(options_.store->PutRecipients(list.version, request.recipients()));
+    return options_.catalog->SetOwner(*owner, request.recipients(), list.version);
+  }
+
+  absl::Status DoPutRecipients(const Bytes& document) {
+    ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
+    if (!row.owner) return NotInitialised();
+    ASSIGN_OR_RETURN(const RecipientList list, OpenRecipientList(document, *row.owner));
+    RETURN_IF_ERROR(options_.store->PutRecipients(list.version, document));
+    return options_.catalog->SetRecipients(document, list.version);
+  }
+
+  static absl::Status NotInitialised() {
+    return Error(ErrorKind::kRefused, 6033, "unable to go on: this controller has no owner yet",
+                 "Run 'holdfast init' first.");
+  }
+
+  absl::Status DoCreateToken(const v1::CreateJoinTokenRequest& request,
+                             v1::CreateJoinTokenReply* reply) {
+    RETURN_IF_ERROR(CheckAgentName(request.agent_name()));
+    ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
+    if (!row.owner) return NotInitialised();
+    const auto hash = Hash256::From(request.secret_hash());
+    const std::uint64_t seconds =
+        request.lifetime_seconds() == 0 ? kDefaultTokenSeconds : request.lifetime_seconds();
+    if (!hash || request.token_id().size() != 16 || seconds > kMaxTokenSeconds) {
+      return Error(ErrorKind::kUsage, 5053, "unable to make a join token: longer than 7 days");
+    }
+    catalog::TokenRow token;
+    token.id = request.token_id();
+    token.secret_hash = *hash;
+    token.agent_name = request.agent_name();
+    token.expires_at_ms = NowMs() + seconds * 1000;
+    reply->set_expires_at_ms(token.expires_at_ms);
+    return options_.catalog->AddToken(token);
+  }
+
+  std::uint64_t NowMs() const {
+    return static_cast<std::uint64_t>(absl::ToUnixMillis(options_.env.clock.Now()));
+  }
+
+  absl::Status Dispatch(const catalog::AgentRow& agent, v1::Job job, v1::StartJobsReply* reply) {
+    job.set_job_id(options_.env.rng.Draw(16));
+    RETURN_IF_ERROR(options_.board->Start(agent.id, agent.name, job));
+    v1::StartedJob* started = reply->add_jobs();
+    started->set_job_id(job.job_id());
+    started->set_source_id(job.source_id());
+    started->set_agent_name(agent.name);
+    return absl::OkStatus();
+  }
+
+  absl::Status DoStartBackup(const v1::StartBackupRequest& request, v1::StartJobsReply* reply) {
+    for (const std::string& id : request.source_ids()) {
+      ASSIGN_OR_RETURN(const catalog::SourceRow source,
+                       options_.catalog->GetSource(SourceId::From(id).value_or(SourceId())));
+      ASSIGN_OR_RETURN(const catalog::AgentRow agent, options_.catalog->GetAgent(source.agent));
+      v1::Job job;
+      job.set_kind(v1::JOB_KIND_BACKUP);
+      job.set_source_id(id);
+      RETURN_IF_ERROR(Dispatch(agent, std::move(job), reply));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status StartReading(const std::string& source_id, std::uint64_t seq,
+                            const std::string& agent_name, v1::Job job, v1::StartJobsReply* reply) {
+    ASSIGN_OR_RETURN(const catalog::SourceRow source,
+                     options_.catalog->GetSource(SourceId::From(source_id).value_or(SourceId())));
+    ASSIGN_OR_RETURN(const catalog::SnapshotRow snapshot,
+                     options_.catalog->GetSnapshot(source.id, seq));
+    catalog::AgentRow agent;
+    if (agent_name.empty()) {
+      ASSIGN_OR_RETURN(agent, options_.catalog->GetAgent(source.agent));
+    } else {
+      ASSIGN_OR_RETURN(agent, options_.catalog->FindAgent(agent_name));
+    }
+    job.set_source_id(source_id);
+    job.set_seq(snapshot.seq);
+    return Dispatch(agent, std::move(job), reply);
+  }
+
+  const OperatorServiceOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options) {
+  return std::make_unique<OperatorService>(std::move(options));
+}
+
+}  // namespace holdfast::operator_service

@@ -1,0 +1,40 @@
+// All that the CLI asks of the controller: the service holdfast.v1.Operator.
+//
+// Hides:      initialisation rules, status assembly, starting and watching jobs.
+// Invariants: I1  The owner is set once; recipient lists are accepted only when the owner signed
+// them and their version
+//                 is the stored one + 1.
+//             I2  It sees and returns ciphertext and counts only.
+// Threading:  a gRPC thread per call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/env/env.h"
+#include "controller/access/access.h"
+#include "controller/control/job_board.h"
+#include "controller/store/store.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace holdfast::operator_service {
+
+struct OperatorServiceOptions {
+  Env env;
+  catalog::Catalog* catalog = nullptr;
+  store::Store* store = nullptr;
+  const access::Access* access = nullptr;
+  control::JobBoard* board = nullptr;
+  Hash256 ca_fingerprint;
+  std::string enrollment_address;
+  std::string agent_address;
+  absl::Time started_at;
+  std::function<bool()> stopping;  // watches end when the daemon stops
+};
+std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
+
+}  // namespace holdfast::operator_service
