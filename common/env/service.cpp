@@ -1,0 +1,61 @@
+#include "common/env/service.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+#include "common/env/unique_fd.h"
+
+namespace holdfast {
+namespace {
+
+sigset_t TerminationSignals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  ::sigaddset(&set, SIGHUP);
+  return set;
+}
+
+}  // namespace
+
+void NotifySystemd(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path == nullptr || (path[0] != '/' && path[0] != '@') ||
+      std::strlen(path) >= sizeof address.sun_path) {
+    return;
+  }
+  const std::size_t size = std::strlen(path);
+  std::memcpy(address.sun_path, path, size);
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+           reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+}
+
+void BlockTerminationSignals() {
+  const sigset_t set = TerminationSignals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+}
+
+int WaitForTermination() {
+  const sigset_t set = TerminationSignals();
+  int signal = 0;
+  ::sigwait(&set, &signal);
+  return signal;
+}
+
+void ForbidCoreDumps() { ::prctl(PR_SET_DUMPABLE, 0); }
+
+}  // namespace holdfast

@@ -1,0 +1,19 @@
+// What a daemon says to, and hears from, the system it runs on: sd_notify(3) and termination
+// signals.
+//
+// Invariants: NotifySystemd does nothing when NOTIFY_SOCKET is not set. BlockTerminationSignals
+// must run before the first
+//             thread is made; then only WaitForTermination sees SIGTERM, SIGINT and SIGHUP.
+// Threading:  as stated.
+#pragma once
+
+#include <string_view>
+
+namespace holdfast {
+
+void NotifySystemd(std::string_view state);  // "READY=1", "STOPPING=1"
+void BlockTerminationSignals();
+int WaitForTermination();  // the signal
+void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
+
+}  // namespace holdfast

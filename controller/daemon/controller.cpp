@@ -1,0 +1,196 @@
+#include "controller/daemon/controller.h"
+
+#include <fcntl.h>
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+
+#include <atomic>
+
+#include "common/base/error.h"
+#include "common/rpc/channel.h"
+#include "controller/access/access.h"
+#include "controller/catalog/catalog.h"
+#include "controller/control/control_service.h"
+#include "controller/daemon/authority.h"
+#include "controller/daemon/enrollment.h"
+#include "controller/daemon/local_socket.h"
+#include "controller/ingest/ingest_service.h"
+#include "controller/operator/operator_service.h"
+#include "controller/restore/restore_service.h"
+#include "fmt/format.h"
+#include "proto/common.pb.h"
+#include "proto/control.pb.h"
+
+namespace holdfast::daemon {
+namespace {
+
+constexpr int kStopSeconds = 5;
+
+// What a finished job leaves in the catalog.
+void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
+                const v1::JobResult& result) {
+  const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
+  const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
+  absl::Status status;
+  if (job.kind() == v1::JOB_KIND_BACKUP) {
+    const bool good = result.exit_code() == 0 ||
+                      result.exit_code() == static_cast<std::uint32_t>(ErrorKind::kPartial);
+    status = good ? catalog.ClearFailure(source)
+                  : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
+                                                   Escaped(result.message(), 1000)});
+  } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
+    status = catalog.SetVerified(source, job.seq(), now_ms);
+  }
+  if (!status.ok()) log::Failure(status);
+}
+
+}  // namespace
+
+struct Controller::Impl {
+  Impl(Env controller_env, ControllerConfig controller_config)
+      : env(controller_env), config(std::move(controller_config)) {}
+
+  ~Impl() {
+    stopping = true;
+    socket.reset();
+    enrollment.reset();
+    const auto deadline = std::chrono::system_clock::time_point() +
+                          std::chrono::milliseconds(
+                              absl::ToUnixMillis(env.clock.Now() + absl::Seconds(kStopSeconds)));
+    if (agent_server) agent_server->Shutdown(deadline);
+    if (operator_server) operator_server->Shutdown(deadline);
+  }
+
+  absl::Status Start() {
+    RETURN_IF_ERROR(env.fs.MakeDirectories(config.data_directory));
+    ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
+    RETURN_IF_ERROR(OpenState());
+    ASSIGN_OR_RETURN(const catalog::Installation installation, catalog->GetInstallation());
+    ASSIGN_OR_RETURN(Authority opened,
+                     Authority::Open(env, config.data_directory, installation.controller_id));
+    authority = std::make_unique<Authority>(std::move(opened));
+    board = std::make_unique<control::JobBoard>(
+        env, [this](const v1::Job& job, const v1::JobResult& result) {
+          NoteResult(env, *catalog, job, result);
+        });
+    RETURN_IF_ERROR(StartAgentServer(installation));
+    ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
+                                                          config.listen_enrollment, agent_port,
+                                                          config.advertise}));
+    return StartOperatorServer(installation);
+  }
+
+  absl::Status OpenState() {
+    std::vector<store::RecoveredPack> recovered;
+    ASSIGN_OR_RETURN(store, store::Store::Open(env, config.data_directory, &recovered));
+    const std::string directory = JoinPath(config.data_directory, "catalog");
+    RETURN_IF_ERROR(env.fs.MakeDirectories(directory));
+    ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, JoinPath(directory, "catalog.db")));
+    return ingest::AdoptRecoveredPacks(*catalog, recovered);
+  }
+
+  absl::Status StartAgentServer(const catalog::Installation& installation) {
+    agent_access = std::make_unique<access::Access>(*catalog, installation.controller_id,
+                                                    access::Listener::kAgents);
+    ingest_service = ingest::MakeIngestService(env, *catalog, *store, *agent_access);
+    control_service = control::MakeControlService(
+        {env, catalog.get(), store.get(), agent_access.get(), board.get(),
+         [this](const AgentId& agent, const std::string& csr) { return Renew(agent, csr); }});
+    agent_restore = restore_service::MakeRestoreService(*catalog, *store, *agent_access, *board);
+
+    grpc::SslServerCredentialsOptions tls(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    tls.pem_root_certs = authority->ca_pem();
+    tls.pem_key_cert_pairs.push_back(
+        {Bytes(authority->server().key_pem.view()), authority->server().certificate_pem});
+    grpc::ServerBuilder builder;
+    rpc::ApplyServerSettings(builder);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddListeningPort(config.listen.text(), grpc::SslServerCredentials(tls), &agent_port);
+    builder.RegisterService(ingest_service.get());
+    builder.RegisterService(control_service.get());
+    builder.RegisterService(agent_restore.get());
+    agent_server = builder.BuildAndStart();
+    if (agent_server && agent_port > 0) return absl::OkStatus();
+    return Error(ErrorKind::kConflict, 6055,
+                 fmt::format("unable to listen on '{}' for agents: the address is in use or not "
+                             "this host's",
+                             config.listen.text()),
+                 "Set `listen` in controller.yaml to a free address.");
+  }
+
+  absl::StatusOr<std::string> Renew(const AgentId& agent, const std::string& csr) {
+    ASSIGN_OR_RETURN(const std::string certificate, authority->SignAgent(agent, csr));
+    ASSIGN_OR_RETURN(const rpc::CertificateFacts facts, rpc::ReadCertificate(certificate));
+    ASSIGN_OR_RETURN(const catalog::AgentRow row, catalog->GetAgent(agent));
+    // The same key: else a reply that is lost would lock the agent out.
+    if (row.key_pin != facts.key_pin) {
+      return Error(ErrorKind::kPermission, 6056,
+                   "unable to renew the certificate: the request has another key");
+    }
+    RETURN_IF_ERROR(catalog->SetAgentCertificate(
+        agent, facts.key_pin, static_cast<std::uint64_t>(absl::ToUnixMillis(facts.not_after))));
+    return certificate;
+  }
+
+  absl::Status StartOperatorServer(const catalog::Installation& installation) {
+    operator_access = std::make_unique<access::Access>(*catalog, installation.controller_id,
+                                                       access::Listener::kLocalSocket);
+    operator_restore =
+        restore_service::MakeRestoreService(*catalog, *store, *operator_access, *board);
+    const std::string host = config.advertise.empty() ? config.listen.host : config.advertise;
+    operator_service_ = operator_service::MakeOperatorService(
+        {env, catalog.get(), store.get(), operator_access.get(), board.get(),
+         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
+         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); }});
+    grpc::ServerBuilder builder;
+    rpc::ApplyServerSettings(builder);
+    builder.RegisterService(operator_service_.get());
+    builder.RegisterService(operator_restore.get());
+    operator_server = builder.BuildAndStart();
+    if (!operator_server) {
+      return Error(ErrorKind::kFailed, 6057, "unable to start the operators' server");
+    }
+    ASSIGN_OR_RETURN(socket, LocalSocket::Listen(config.socket_path, [this](int fd) {
+                       grpc::AddInsecureChannelFromFd(operator_server.get(), fd);
+                     }));
+    return absl::OkStatus();
+  }
+
+  Env env;
+  ControllerConfig config;
+  std::atomic<bool> stopping{false};
+  std::unique_ptr<DirectoryLock> lock;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<Authority> authority;
+  std::unique_ptr<control::JobBoard> board;
+  std::unique_ptr<access::Access> agent_access;
+  std::unique_ptr<access::Access> operator_access;
+  std::unique_ptr<grpc::Service> ingest_service;
+  std::unique_ptr<grpc::Service> control_service;
+  std::unique_ptr<grpc::Service> agent_restore;
+  std::unique_ptr<grpc::Service> operator_restore;
+  std::unique_ptr<grpc::Service> operator_service_;
+  int agent_port = 0;
+  std::unique_ptr<grpc::Server> agent_server;
+  std::unique_ptr<grpc::Server> operator_server;
+  std::unique_ptr<EnrollmentServer> enrollment;
+  std::unique_ptr<LocalSocket> socket;
+};
+
+absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(Env env, ControllerConfig config) {
+  auto impl = std::make_unique<Impl>(env, std::move(config));
+  RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Controller>(new Controller(std::move(impl)));
+}
+
+Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Controller::~Controller() = default;
+int Controller::agent_port() const { return impl_->agent_port; }
+int Controller::enrollment_port() const { return impl_->enrollment->port(); }
+
+}  // namespace holdfast::daemon

@@ -1,0 +1,58 @@
+#include "controller/daemon/controller_config.h"
+
+#include "absl/strings/numbers.h"
+#include "common/base/error.h"
+#include "common/config/config.h"
+#include "common/config/paths.h"
+
+namespace holdfast::daemon {
+namespace {
+
+absl::Status ReadHostPort(const ConfigNode& root, std::string_view key, HostPort* out) {
+  if (!root.Has(key)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string text, root.Text(key));
+  const std::size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return root.Find(key)->Refuse("this is not host:port", "Write for example 127.0.0.1:7443.");
+  }
+  out->host = text.substr(0, colon);
+  out->port = port;
+  return absl::OkStatus();
+}
+
+absl::Status ReadLog(const ConfigNode& root, log::Options* out) {
+  const auto node = root.Find("log");
+  if (!node) return absl::OkStatus();
+  RETURN_IF_ERROR(node->CheckKeys({"level", "format"}));
+  ASSIGN_OR_RETURN(out->level, node->Text("level", out->level));
+  ASSIGN_OR_RETURN(out->format, node->Text("format", out->format));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path) {
+  ControllerConfig config;
+  config.data_directory = DefaultDataDirectory("controller");
+  config.socket_path = DefaultSocketPath();
+  const std::string file = path.empty() ? DefaultConfigPath("controller") : path;
+  if (path.empty() && !fs.Exists(file)) return config;
+  ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
+  const ConfigNode root = document.root();
+  RETURN_IF_ERROR(root.CheckKeys(
+      {"data_directory", "listen", "listen_enrollment", "advertise", "socket", "log"}));
+  ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
+  if (config.data_directory.empty() || config.data_directory[0] != '/') {
+    return root.Find("data_directory")->Refuse("this is not an absolute path");
+  }
+  RETURN_IF_ERROR(ReadHostPort(root, "listen", &config.listen));
+  RETURN_IF_ERROR(ReadHostPort(root, "listen_enrollment", &config.listen_enrollment));
+  ASSIGN_OR_RETURN(config.advertise, root.Text("advertise", ""));
+  ASSIGN_OR_RETURN(config.socket_path, root.Text("socket", config.socket_path));
+  RETURN_IF_ERROR(ReadLog(root, &config.log));
+  return config;
+}
+
+}  // namespace holdfast::daemon

@@ -1,0 +1,38 @@
+// The controller's configuration, from controller.yaml or embedded defaults.
+//
+//   data_directory: /var/lib/holdfast/controller
+//   listen: 127.0.0.1:7443          # gRPC for agents, mutual TLS; port 0 picks a free one
+//   listen_enrollment: 127.0.0.1:7444
+//   advertise: backup.example.com   # host that agents use; default: the host of `listen`
+//   socket: /run/holdfast/controller.sock
+//   log: {level: info, format: text}
+// Errors: kUsage with file, line and column.
+#pragma once
+
+#include <string>
+
+#include "common/env/file_system.h"
+#include "common/log/log.h"
+
+namespace holdfast::daemon {
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+  std::string text() const { return host + ":" + std::to_string(port); }
+};
+
+struct ControllerConfig {
+  std::string data_directory;
+  HostPort listen{"127.0.0.1", 7443};
+  HostPort listen_enrollment{"127.0.0.1", 7444};
+  std::string advertise;
+  std::string socket_path;
+  log::Options log{"controller", "info", "text"};
+};
+
+// `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named
+// must exist.
+absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path);
+
+}  // namespace holdfast::daemon

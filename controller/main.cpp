@@ -1,0 +1,57 @@
+// holdfast-controller: the central daemon. See controller/daemon/controller.h.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "common/base/error.h"
+#include "common/env/service.h"
+#include "common/log/log.h"
+#include "controller/daemon/controller.h"
+
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::fputs(holdfast::Render(status).c_str(), stderr);
+  return holdfast::ExitCodeOf(status);
+}
+
+int Run(const std::string& config_path) {
+  using namespace holdfast;
+  BlockTerminationSignals();
+  ForbidCoreDumps();
+  const Env env = RealEnv();
+  const auto config = daemon::LoadControllerConfig(env.fs, config_path);
+  if (!config.ok()) return Fail(config.status());
+  if (const absl::Status status = log::Setup(config->log); !status.ok()) return Fail(status);
+  auto controller = daemon::Controller::Start(env, *config);
+  if (!controller.ok()) return Fail(controller.status());
+  log::Info("ready: agents on port {}, enrolment on port {}, operators on {}, data in {}",
+            (*controller)->agent_port(), (*controller)->enrollment_port(), config->socket_path,
+            config->data_directory);
+  NotifySystemd("READY=1");
+  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  NotifySystemd("STOPPING=1");
+  log::Info("stopping");
+  controller->reset();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Holdfast controller: keeps the catalog and the store, and serves agents and operators."};
+  std::string config_path;
+  app.add_option("--config", config_path,
+                 "Configuration file (default: /etc/holdfast/controller.yaml if it exists)");
+  app.set_version_flag("--version", "holdfast-controller 0.1.0");
+  app.footer(
+      "Examples:\n  holdfast-controller\n  holdfast-controller --config "
+      "/etc/holdfast/controller.yaml");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return Run(config_path);
+}
