@@ -1,0 +1,156 @@
+// Writes the seeds of the corpora: well-formed inputs of every target, the same in each run.
+// Usage: fuzz_make_seeds DIRECTORY (tests/fuzz/corpus)
+#include <cstdio>
+
+#include "common/base/error.h"
+#include "common/env/file_system.h"
+#include "common/format/join_token.h"
+#include "common/format/manifest.h"
+#include "common/format/pack.h"
+#include "common/format/record.h"
+#include "common/format/recovery_kit.h"
+#include "common/format/reference_list.h"
+#include "common/snapshot/facts.h"
+#include "tests/support/sealed_objects.h"
+
+namespace holdfast {
+namespace {
+
+std::string directory;  // set once by main
+
+void Save(const std::string& target, const std::string& name, ByteView bytes) {
+  FileSystem& fs = RealFileSystem();
+  const std::string folder = JoinPath(directory, target);
+  const absl::Status made = fs.MakeDirectories(folder);
+  HOLDFAST_CHECK(made.ok());
+  const absl::Status written = fs.WriteAtomically(JoinPath(folder, name), bytes, 0644);
+  HOLDFAST_CHECK(written.ok());
+}
+
+void SaveObjectsAndPack() {
+  test::SealingDomain domain(1);
+  const Bytes raw = domain.Seal("chunk");
+  const Bytes packed = domain.Seal(test::Compressible(500));
+  Bytes delta;
+  domain.sealer().SealDelta(ObjectType::kContent, domain.IdOf("base again and again, base again"),
+                            "base again and again, base again",
+                            {{domain.IdOf("base"), "base again and again, base"}}, &delta);
+  Save("object", "raw", raw);
+  Save("object", "zstd", packed);
+  Save("object", "delta", delta);
+  // Four bytes of length, then a frame: what Object() forges an object around.
+  Save("object", "frame", Bytes("\4\0\0\0\x28\xb5\x2f\xfd\x20\x05\x29\0\0chunk", 18));
+  std::vector<PackEntry> entries;
+  Bytes file(kPackHeader);
+  for (const Bytes& object : {raw, packed}) {
+    entries.push_back({ParseObjectHeader(object)->chunk_id, file.size(),
+                       static_cast<std::uint32_t>(object.size()), Crc32(object)});
+    file += object;
+  }
+  Save("pack", "open", file.substr(kPackHeader.size()));
+  const Bytes footer = EncodePackFooter(entries);
+  Save("pack", "finished", file + footer);
+  Save("pack", "index", footer.substr(0, footer.size() - kPackTrailerBytes - 4));
+}
+
+void SaveManifest() {
+  Entry entry;
+  entry.path = "dir/file";
+  entry.xattrs = {{"user.a", "b"}};
+  entry.size_bytes = 10'000;
+  entry.extents = {{4'096, 10}};
+  entry.content_bytes = 10;
+  entry.slices = {{*ChunkId::From(Bytes(32, 'c')), 3, 10}};
+  entry.rows = 5;
+  Bytes stream(kManifestHeader);
+  Entry top;
+  top.type = EntryType::kDirectory;
+  AppendManifestEntry(EncodeEntry(top), &stream);
+  AppendManifestEntry(EncodeEntry(entry), &stream);
+  Save("manifest", "entry", EncodeEntry(entry));
+  Save("manifest", "stream", stream);
+  SnapshotFacts facts;
+  facts.info.source_name = "db";
+  facts.info.kind = "postgres";
+  facts.info.taken_at = absl::FromUnixMillis(1'767'751'200'000);
+  facts.info.notes = {"a note"};
+  facts.info.problems = {{"a", "vanished"}};
+  facts.manifest = entry.slices;
+  Save("manifest", "facts", EncodeSnapshotFacts(facts));
+}
+
+void SaveTrust() {
+  test::SeededRng rng(1);  // the keys of trust_target.cpp
+  const KeyPair owner = Ed25519Generate(rng);
+  const KeyPair recipient = X25519Generate(rng);
+  const std::vector<Recipient> recipients = {
+      {RecipientRole::kRecovery, "recovery", recipient.public_key}};
+  const KeyPair grant_key = Ed25519Generate(rng);
+  const EnrolmentGrant grant = MakeEnrolmentGrant(owner, grant_key.public_key, "db-1", 1);
+  AgentIdentity identity;
+  identity.agent_name = "db-1";
+  Save("trust", "recipients", SignRecipientList({1, recipients}, owner));
+  Save("trust", "grant", EncodeEnrolmentGrant(grant));
+  Save("trust", "identity", SignAgentIdentity(identity, grant, grant_key));
+  Save("trust", "envelope",
+       SealKeyEnvelope(KeyId(), DomainId(), SecretBytes(Bytes(32, 'k')), recipients, rng));
+  Save("trust", "secrets", SealDomainSecrets(MakeDomainSecrets(rng), recipients, rng));
+  RecordClear clear;
+  clear.seq = 1;
+  clear.key_ids = {KeyId()};
+  // Signed and sealed with other keys than the target tries: it must not verify.
+  Save("trust", "record", SealRecord(clear, "facts", SecretBytes(Bytes(32, 'r')), grant_key, rng));
+  const ChunkId a = *ChunkId::From(Bytes(32, 'a'));
+  const ChunkId b = *ChunkId::From(Bytes(32, 'b'));
+  Save("trust", "full", EncodeReferenceList({true, 0, {a, b}, {}}));
+  Save("trust", "difference", EncodeReferenceList({false, 1, {a}, {b}}));
+}
+
+void SaveConfig() {
+  Save("config", "agent",
+       "# agent\nname: web-1\ncontroller: 'backup-1:9443'\ninterval: 4h\nlimit: 64 MiB\nsources:\n"
+       "  - name: db\n    kind: postgres\n    password_file: /etc/holdfast/db.pass\n"
+       "  - {name: cache, kind: redis, password: \"${env:REDIS}\"}\npaths: [/etc, /srv]\non: "
+       "true\n");
+  Save("config", "block", "text: |\n  several\n  lines\nfolded: >-\n  a\n  b\nnothing:\nmap: {}\n");
+  Save("config", "refused", "a: &x [1]\nb: *x\n? c\n: d\n--- !!map\n\"\\x41\": 0x1F\n");
+}
+
+void SaveText() {
+  test::SeededRng rng(2);
+  const KeyPair owner = Ed25519Generate(rng);
+  const KeyPair grant_key = Ed25519Generate(rng);
+  JoinToken token;
+  token.enrollment_address = "backup-1:9444";
+  token.token_id = Bytes(16, 't');
+  token.secret = SecretBytes(Bytes(16, 's'));
+  token.owner = owner.public_key;
+  token.grant = MakeEnrolmentGrant(owner, grant_key.public_key, "db-1", 1);
+  token.grant_seed = grant_key.secret;
+  Save("text", "token", EncodeJoinToken(token));
+  RecoveryKit kit;
+  kit.owner_public = owner.public_key;
+  kit.owner_seed = owner.secret;
+  kit.recovery_secret = SecretBytes(Bytes(32, 'r'));
+  kit.enrollment_address = "backup-1:9444";
+  kit.controller_id = Bytes(16, 'c');
+  Save("text", "kit", RenderRecoveryKit(kit));
+  Save("text", "key", EncodeKeyText(kRecoveryKeyPrefix, Bytes(32, 'r')));
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: fuzz_make_seeds DIRECTORY\n");
+    return 2;
+  }
+  holdfast::directory = argv[1];
+  holdfast::SaveObjectsAndPack();
+  holdfast::SaveManifest();
+  holdfast::SaveTrust();
+  holdfast::SaveConfig();
+  holdfast::SaveText();
+  return 0;
+}

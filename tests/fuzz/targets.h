@@ -1,0 +1,27 @@
+// What is done with one hostile input, per format. Each target checks its property by
+// HOLDFAST_CHECK, so that it fails under libFuzzer and in the replay of the corpus alike.
+#pragma once
+
+#include <string_view>
+
+#include "common/base/bytes.h"
+
+namespace holdfast::fuzz {
+
+void Object(ByteView input);    // header, opener, zstd frames under a valid key
+void Pack(ByteView input);      // trailer, footer, scan of an open pack
+void Manifest(ByteView input);  // entries, manifest stream, snapshot facts
+void Trust(ByteView input);     // record, reference list, the documents of trust.h
+void Config(ByteView input);    // YAML and every conversion of a node
+void Text(ByteView input);      // join token, key texts, recovery kit
+
+struct Target {
+  std::string_view name;
+  void (*run)(ByteView);
+};
+inline constexpr Target kTargets[] = {
+    {"object", Object}, {"pack", Pack},     {"manifest", Manifest},
+    {"trust", Trust},   {"config", Config}, {"text", Text},
+};
+
+}  // namespace holdfast::fuzz
