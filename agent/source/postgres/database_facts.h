@@ -75,9 +75,13 @@ absl::StatusOr<TableFacts> TableOf(const Entry& entry);
 
 // The statements that read a table's rows, and that write them to where they belong.
 std::string CopyOutSql(const TableFacts& table, std::string_view encoding);
-std::string CopyInSql(const TableFacts& table, std::string_view encoding);
+// kFrozen: the table must have been emptied in the same transaction.
+enum class CopyMode { kPlain, kFrozen };
+std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMode mode);
 
 // One row per MiB of every large object: oid, offset, md5. The same text at backup and restore.
 std::string LargeObjectsCopySql();
+
+std::string WithCommas(std::uint64_t number);  // 4210331 → "4,210,331"
 
 }  // namespace holdfast::source

@@ -12,12 +12,6 @@
 namespace holdfast::source {
 namespace {
 
-std::string WithCommas(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, ",");
-  return digits;
-}
-
 // One run: the leader's session keeps the snapshot open until all is read.
 class Run {
  public:

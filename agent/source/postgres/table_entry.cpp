@@ -30,8 +30,9 @@ std::string AttributeOf(const Entry& entry, const std::string& name) {
   return found == entry.attributes.end() ? "" : found->second;
 }
 
-std::string CopyOptions(std::string_view encoding) {
-  return fmt::format("(FORMAT text, ENCODING {})", QuoteLiteral(encoding));
+std::string CopyOptions(std::string_view encoding, CopyMode mode = CopyMode::kPlain) {
+  return fmt::format("(FORMAT text, ENCODING {}{})", QuoteLiteral(encoding),
+                     mode == CopyMode::kFrozen ? ", FREEZE true" : "");
 }
 
 std::string ColumnList(const TableFacts& table) {
@@ -96,10 +97,16 @@ std::string CopyOutSql(const TableFacts& table, std::string_view encoding) {
   return fmt::format("COPY {}{} TO STDOUT {}", name, ColumnList(table), CopyOptions(encoding));
 }
 
-std::string CopyInSql(const TableFacts& table, std::string_view encoding) {
+std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMode mode) {
   const std::string name = table.load_via_root ? QualifiedName(table.root_schema, table.root_name)
                                                : QualifiedName(table.schema, table.name);
-  return fmt::format("COPY {}{} FROM STDIN {}", name, ColumnList(table), CopyOptions(encoding));
+  return fmt::format("COPY {}{} FROM STDIN {}", name, ColumnList(table), CopyOptions(encoding, mode));
+}
+
+std::string WithCommas(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, ",");
+  return digits;
 }
 
 std::string LargeObjectsCopySql() {

@@ -1,0 +1,120 @@
+// CompareAll: what is in the database now against what the manifest recorded.
+#include <map>
+#include <mutex>
+
+#include "agent/restore/postgres/database_loader.h"
+#include "agent/restore/postgres/table_workers.h"
+#include "agent/source/postgres/row_checksum.h"
+#include "common/base/error.h"
+#include "fmt/format.h"
+
+namespace holdfast::restore {
+namespace {
+
+using source::RowChecksum;
+
+struct Sums {
+  RowChecksum expected;
+  RowChecksum found;
+};
+
+std::string GroupOf(const source::TableFacts& table) {
+  return table.load_via_root ? table.root_schema + "." + table.root_name
+                             : table.schema + "." + table.name;
+}
+
+absl::Status SumCopy(source::PgCopy& copy, const std::string& sql, RowChecksum& sum) {
+  return copy.CopyOut(sql, [&](ByteView row) {
+    sum.AddRow(row.substr(0, row.size() - 1));
+    return absl::OkStatus();
+  });
+}
+
+std::string Difference(const Sums& sums) {
+  if (sums.expected.rows() != sums.found.rows()) {
+    return fmt::format("{} rows instead of {}", source::WithCommas(sums.found.rows()),
+                       source::WithCommas(sums.expected.rows()));
+  }
+  return "the rows have another checksum";
+}
+
+absl::Status CompareRows(const LoadTarget& target, const SnapshotContent& content,
+                         RestoreReport& report, std::stop_token stop) {
+  std::mutex mutex;
+  std::map<std::string, Sums> groups;
+  for (const StoredTable& table : content.tables) {
+    groups[GroupOf(table.facts)].expected.AddStored(*table.entry.rows, table.entry.row_checksum);
+  }
+  RETURN_IF_ERROR(ForEachTable(
+      target, content.tables,
+      [&](const StoredTable& table, source::PgCopy& copy) -> absl::Status {
+        RowChecksum sum;
+        RETURN_IF_ERROR(
+            SumCopy(copy, CopyOutSql(table.facts, content.database.encoding), sum));
+        const std::lock_guard lock(mutex);
+        groups[GroupOf(table.facts)].found.Add(sum);
+        return absl::OkStatus();
+      },
+      stop));
+  std::uint64_t rows = 0;
+  for (const auto& [name, sums] : groups) {
+    rows += sums.found.rows();
+    if (!(sums.expected == sums.found)) report.mismatches.push_back({name, Difference(sums)});
+  }
+  report.compared_items += groups.size();
+  report.compared_what =
+      fmt::format("{} row{} in {} table{}", source::WithCommas(rows), rows == 1 ? "" : "s",
+                  source::WithCommas(groups.size()), groups.size() == 1 ? "" : "s");
+  return absl::OkStatus();
+}
+
+absl::Status CompareSequences(const LoadTarget& target, const SnapshotContent& content,
+                              RestoreReport& report, std::stop_token stop) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
+                   source::PgSession::Open(target.connection, stop));
+  for (const source::SequenceFacts& sequence : content.sequences) {
+    ASSIGN_OR_RETURN(
+        const source::PgRows rows,
+        session->Query("SELECT last_value, is_called FROM " +
+                       source::QualifiedName(sequence.schema, sequence.name)));
+    const std::string called = sequence.is_called ? "t" : "f";
+    if (rows.size() != 1 || rows[0][0] != sequence.last_value || rows[0][1] != called) {
+      report.mismatches.push_back({sequence.schema + "." + sequence.name,
+                                   fmt::format("the sequence is not at {}", sequence.last_value)});
+    }
+    ++report.compared_items;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompareLargeObjects(const LoadTarget& target, const SnapshotContent& content,
+                                 RestoreReport& report, std::stop_token stop) {
+  if (!content.large_objects) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<source::PgCopy> copy,
+                   source::PgCopy::Open(target.connection, stop));
+  Sums sums;
+  if (!sums.expected.AddStored(content.large_objects->rows.value_or(0),
+                               content.large_objects->row_checksum)) {
+    return Error(ErrorKind::kIntegrity, 3110,
+                 "unable to compare large objects: the snapshot has no checksum of them");
+  }
+  RETURN_IF_ERROR(copy->Execute("BEGIN"));
+  RETURN_IF_ERROR(SumCopy(*copy, source::LargeObjectsCopySql(), sums.found));
+  RETURN_IF_ERROR(copy->Execute("COMMIT"));
+  if (!(sums.expected == sums.found)) {
+    report.mismatches.push_back({"large objects", "they differ from those of the snapshot"});
+  }
+  ++report.compared_items;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CompareAll(const LoadTarget& target, const SnapshotContent& content,
+                        RestoreReport& report, std::stop_token stop) {
+  RETURN_IF_ERROR(CompareRows(target, content, report, stop));
+  RETURN_IF_ERROR(CompareSequences(target, content, report, stop));
+  return CompareLargeObjects(target, content, report, stop);
+}
+
+}  // namespace holdfast::restore

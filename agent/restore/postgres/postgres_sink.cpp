@@ -1,0 +1,99 @@
+#include "agent/restore/postgres/postgres_sink.h"
+
+#include "agent/restore/postgres/database_loader.h"
+#include "agent/restore/postgres/single_table.h"
+#include "agent/restore/postgres/sql_file.h"
+#include "agent/restore/postgres/target_server.h"
+#include "common/base/error.h"
+#include "fmt/format.h"
+
+namespace holdfast::restore {
+namespace {
+
+absl::Status CheckOptions(const SnapshotView& view, const PostgresRestoreOptions& options) {
+  if (view.info().kind != "postgres") {
+    return Error(ErrorKind::kUsage, 3108,
+                 fmt::format("unable to restore a snapshot of kind '{}' into PostgreSQL",
+                             Escaped(view.info().kind)));
+  }
+  if (options.sql_file.empty() && options.database.empty()) {
+    return Error(ErrorKind::kUsage, 3108, "unable to restore the database: no name was given");
+  }
+  if (options.database.size() > 63 || options.into_table.size() > 63) {
+    return Error(ErrorKind::kUsage, 3108,
+                 "unable to use a name longer than 63 bytes in PostgreSQL");
+  }
+  if (!options.table.empty() && !options.sql_file.empty()) {
+    return Error(ErrorKind::kUsage, 3108, "unable to write a script of one table only");
+  }
+  if (!options.into_table.empty() && options.table.empty()) {
+    return Error(ErrorKind::kUsage, 3108, "unable to rename a table when none was chosen");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
+                                              const SnapshotContent& content,
+                                              const PostgresRestoreOptions& options,
+                                              RestoreProgress& progress, std::stop_token stop) {
+  RestoreReport report;
+  ASSIGN_OR_RETURN(const std::unique_ptr<TemporaryDatabase> database,
+                   TemporaryDatabase::Create(content, options, stop));
+  progress.Step("restoring roles");
+  RETURN_IF_ERROR(database->RestoreGlobals(report.warnings));
+  const LoadTarget target{database->connection(), options.workers, database->superuser(),
+                          database->missing_tablespaces()};
+  progress.Step("restoring the schema");
+  RETURN_IF_ERROR(ExecuteDump(target, content.pre_data, nullptr, stop));
+  progress.Step("loading rows");
+  RETURN_IF_ERROR(LoadRows(target, view, content, progress, stop));
+  RETURN_IF_ERROR(LoadSequences(target, content, stop));
+  RETURN_IF_ERROR(LoadLargeObjects(target, view, content, stop));
+  progress.Step("building indexes and constraints");
+  RETURN_IF_ERROR(ExecuteDump(target, content.post_data, nullptr, stop));
+  progress.Step("comparing rows");
+  RETURN_IF_ERROR(CompareAll(target, content, report, stop));
+  report.restored_entries = view.info().entry_count;
+  report.restored_bytes = content.total_bytes;
+  if (!report.mismatches.empty()) {
+    report.target = database->name();
+    report.warnings.push_back(
+        options.keep_mismatched
+            ? fmt::format("the database is kept as '{}' for inspection", database->name())
+            : fmt::format("the database was dropped; '{}' was not created",
+                          Escaped(options.database)));
+    if (options.keep_mismatched) database->Keep();
+    return report;
+  }
+  progress.Step("collecting statistics");
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
+                     source::PgSession::Open(target.connection, stop));
+    RETURN_IF_ERROR(session->Execute("ANALYZE"));
+  }
+  RETURN_IF_ERROR(database->ApplyProperties());
+  RETURN_IF_ERROR(database->Publish());
+  report.target = options.database;
+  for (const std::string& subscription : content.database.subscriptions) {
+    report.warnings.push_back(
+        fmt::format("subscription '{}' is disabled: enable it when this database shall take part in "
+                    "replication",
+                    Escaped(subscription)));
+  }
+  return report;
+}
+
+}  // namespace
+
+absl::StatusOr<RestoreReport> RestorePostgres(const SnapshotView& view,
+                                              const PostgresRestoreOptions& options,
+                                              RestoreProgress& progress, std::stop_token stop) {
+  RETURN_IF_ERROR(CheckOptions(view, options));
+  ASSIGN_OR_RETURN(const SnapshotContent content, ReadContent(view));
+  progress.ExpectTotal(content.total_bytes, content.tables.size());
+  if (!options.table.empty()) return RestoreTable(view, content, options, progress, stop);
+  if (!options.sql_file.empty()) return WriteSqlFile(view, content, options, progress, stop);
+  return RestoreDatabase(view, content, options, progress, stop);
+}
+
+}  // namespace holdfast::restore
