@@ -1,0 +1,55 @@
+#!/bin/sh
+# Builds Holdfast and runs every test: first the release build with all of it, then the part without
+# gRPC under AddressSanitizer and UndefinedBehaviourSanitizer. Works in a clean clone, as root or not.
+#   tests/run.sh             everything (what CI runs)
+#   tests/run.sh --quick     the release build without the tests that start servers
+#   tests/run.sh --no-asan   the release build only
+# Servers that tests start listen on 127.0.0.1 on free ports and are stopped by the test.
+# Ends with ctest's own summaries; the status is 0 only when every test of every build passed.
+set -eu
+cd "$(dirname "$0")/.."
+
+asan=yes
+select=""
+for option in "$@"; do
+  case "$option" in
+    --quick) asan=no; select="-LE server" ;;
+    --no-asan) asan=no ;;
+    *) echo "usage: tests/run.sh [--quick] [--no-asan]" >&2; exit 2 ;;
+  esac
+done
+
+scripts/install_deps.sh --test
+jobs=$(nproc)
+summaries=$(mktemp)
+trap 'rm -f "$summaries"' EXIT
+status=0
+
+# build_and_test PRESET [ctest options]: a failed build ends the script, a failed test is remembered.
+build_and_test() {
+  preset=$1
+  shift
+  output=$(mktemp)
+  echo "== $preset: build"
+  cmake --preset "$preset" >"$output" 2>&1 || { cat "$output"; exit 1; }
+  cmake --build "build/$preset" --parallel "$jobs"
+  echo "== $preset: test"
+  # No pipe: its status would be that of the last command.
+  ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error "$@" \
+    >"$output" 2>&1 || status=1
+  cat "$output"
+  { echo "$preset:"; sed -n '/tests passed/,$p' "$output"; } >>"$summaries"
+  rm -f "$output"
+}
+
+# shellcheck disable=SC2086 -- $select is one option or none
+build_and_test release $select
+if [ "$asan" = yes ]; then
+  export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
+  export UBSAN_OPTIONS=print_stacktrace=1
+  build_and_test asan
+fi
+
+echo "== summary"
+cat "$summaries"
+exit $status
