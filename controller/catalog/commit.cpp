@@ -1,0 +1,292 @@
+// CommitSnapshot: the difference to the head becomes spans, then the new head is published.
+//
+// Why a commit in several transactions is safe: until the last one sets head = n, what was added
+// begins at n (invisible) and what was closed ends at n − 1 (still covers the head). So a half
+// commit neither shows nor kills a chunk, and rolling it back restores the head's set exactly.
+#include <algorithm>
+#include <functional>
+
+#include "controller/catalog/set_digest.h"
+#include "controller/catalog/sqlite_catalog.h"
+#include "fmt/format.h"
+
+namespace holdfast::catalog {
+namespace {
+
+constexpr std::size_t kBatchChanges = 4096;  // ~40 ms: other writers wait no longer than that
+constexpr int kMissingCode = 5028;           // inside this file only: rolls back, then lists
+
+// What a commit changes, worked out on a reader before anything is written.
+struct Plan {
+  SourceState state;
+  std::optional<SnapshotRow> committed_before;
+  std::vector<ChunkId> missing;
+  std::vector<std::int64_t> close;                     // rows
+  std::vector<std::pair<std::int64_t, ChunkId>> open;  // rows not in the head's set, by row
+  std::uint64_t chunk_count = 0;
+  SetDigest digest;
+
+  std::size_t changes() const { return close.size() + open.size(); }
+};
+
+absl::Status DoesNotFit(std::string_view what) {
+  return Error(ErrorKind::kConflict, 5024,
+               fmt::format("unable to commit the snapshot: its reference list does not fit the one "
+                           "before: {}",
+                           what),
+               "Run the backup again; the agent then sends a full list.");
+}
+
+absl::StatusOr<std::vector<std::int64_t>> OpenRows(SqliteDb& db, std::int64_t source_row) {
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0 ORDER BY chunk"));
+  row.Bind(source_row);
+  std::vector<std::int64_t> rows;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return rows;
+    rows.push_back(row.Integer(0));
+  }
+}
+
+// A full list: keep in plan->open only what the head lacks, close what the list lacks.
+absl::Status Subtract(SqliteDb& db, Plan* plan) {
+  ASSIGN_OR_RETURN(const auto head, OpenRows(db, plan->state.source.row));
+  std::vector<std::pair<std::int64_t, ChunkId>> added;
+  auto old = head.begin();
+  for (const auto& item : plan->open) {
+    for (; old != head.end() && *old < item.first; ++old) plan->close.push_back(*old);
+    if (old != head.end() && *old == item.first) {
+      ++old;
+    } else {
+      added.push_back(item);
+    }
+  }
+  plan->close.insert(plan->close.end(), old, head.end());
+  plan->open = std::move(added);
+  return absl::OkStatus();
+}
+
+absl::Status ResolveRemoved(ChunkLookup& lookup, std::int64_t domain_row,
+                            const std::vector<ChunkId>& removed, Plan* plan) {
+  for (const ChunkId& id : removed) {
+    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
+    if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
+    plan->close.push_back(chunk.rid);
+    plan->digest.Remove(id);
+  }
+  plan->chunk_count -= removed.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SetDigest> HeadDigest(SqliteDb& db, std::int64_t source_row, std::uint64_t head,
+                                     std::uint64_t* chunk_count) {
+  ASSIGN_OR_RETURN(
+      Statement row,
+      db.Prepare("SELECT digest,chunk_count FROM snapshot WHERE source=?1 AND seq=?2"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(source_row, head).Step());
+  if (!found) return SetDigest();
+  *chunk_count = row.Unsigned(1);
+  return SetDigest(row.Blob(0));
+}
+
+absl::Status CheckSeq(const SourceRow& source, std::uint64_t seq) {
+  if (seq == source.head_seq + 1) return absl::OkStatus();
+  return Error(ErrorKind::kConflict, 5023,
+               fmt::format("unable to commit snapshot {} of source '{}': the newest is {}", seq,
+                           Escaped(source.name), source.head_seq),
+               "Another run committed first, or the agent's state is old: run the backup again.");
+}
+
+absl::StatusOr<std::int64_t> SourceDomain(SqliteDb& db, const SourceState& state) {
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare("SELECT a.domain,d.row FROM agent a LEFT JOIN domain d "
+                              "ON d.id=a.domain WHERE a.row=?1"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(state.agent_row).Step());
+  if (!found || row.IsNull(0)) {
+    return Error(ErrorKind::kConflict, 5029,
+                 fmt::format("unable to commit a snapshot of source '{}': its agent has not "
+                             "published its domain",
+                             Escaped(state.source.name)));
+  }
+  return row.Integer(1);  // 0 (NULL) when nothing was ever stored: every chunk is missing
+}
+
+absl::StatusOr<Plan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
+  Plan plan;
+  ASSIGN_OR_RETURN(plan.state, FindSource(db, commit.source));
+  const std::int64_t source_row = plan.state.source.row;
+  ASSIGN_OR_RETURN(plan.committed_before, ReadRun(db, source_row, commit.run_id));
+  if (plan.committed_before) return plan;
+  RETURN_IF_ERROR(CheckSeq(plan.state.source, commit.seq));
+  ASSIGN_OR_RETURN(const std::int64_t domain_row, SourceDomain(db, plan.state));
+  if (!commit.full) {
+    ASSIGN_OR_RETURN(plan.digest,
+                     HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
+  }
+  ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+  for (const ChunkId& id : commit.added) {
+    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
+    if (chunk.rid == 0 || chunk.state != kChunkLive) {
+      plan.missing.push_back(id);
+      continue;
+    }
+    plan.open.emplace_back(chunk.rid, id);
+    plan.digest.Add(id);
+  }
+  plan.chunk_count += commit.added.size();
+  std::sort(plan.open.begin(), plan.open.end());
+  if (commit.full) {
+    RETURN_IF_ERROR(Subtract(db, &plan));
+  } else {
+    RETURN_IF_ERROR(ResolveRemoved(lookup, domain_row, commit.removed, &plan));
+    std::sort(plan.close.begin(), plan.close.end());
+  }
+  return plan;
+}
+
+absl::Status MissingChunks() {
+  return Error(ErrorKind::kRefused, kMissingCode, "chunks are missing");
+}
+
+absl::Status RollBack(SqliteDb& db, const SourceRow& source) {
+  RETURN_IF_ERROR(db.Run("DELETE FROM span WHERE source=?1 AND last=0 AND first>?2", source.row,
+                         source.head_seq));
+  // With head 0 nothing can have been closed, and last = 0 means open.
+  RETURN_IF_ERROR(db.Run("UPDATE span SET last=0 WHERE source=?1 AND last>=?2", source.row,
+                         std::max<std::uint64_t>(source.head_seq, 1)));
+  return db.Run("UPDATE source SET committing=0 WHERE row=?1", source.row);
+}
+
+// Writes changes [begin, end) of the plan: closes first, then opens.
+absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_t begin,
+                   std::size_t end, std::vector<ChunkId>* missing) {
+  const std::int64_t source = plan.state.source.row;
+  ASSIGN_OR_RETURN(Statement state, db.Prepare("SELECT state FROM chunk WHERE rid=?1"));
+  ASSIGN_OR_RETURN(Statement in_head,
+                   db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
+  for (std::size_t i = begin; i < end; ++i) {
+    if (i < plan.close.size()) {
+      RETURN_IF_ERROR(db.Run("UPDATE span SET last=?3 WHERE chunk=?1 AND source=?2 AND last=0",
+                             plan.close[i], source, seq - 1));
+      if (db.Changes() != 1) return DoesNotFit("it removes a chunk that is not there");
+      continue;
+    }
+    const auto& [row, id] = plan.open[i - plan.close.size()];
+    // The presence check belongs into this transaction: between the plan and now the chunk may have
+    // been collected or found damaged.
+    state.Reset();
+    ASSIGN_OR_RETURN(const bool there, state.Bind(row).Step());
+    if (!there || state.Integer(0) != kChunkLive) {
+      missing->push_back(id);
+      return MissingChunks();
+    }
+    in_head.Reset();
+    ASSIGN_OR_RETURN(const bool open_already, in_head.Bind(row, source).Step());
+    if (open_already) return DoesNotFit("it adds a chunk that is there already");
+    RETURN_IF_ERROR(
+        db.Run("INSERT INTO span(chunk,source,first,last) VALUES(?1,?2,?3,0)", row, source, seq));
+  }
+  return absl::OkStatus();
+}
+
+// Chunks that the new snapshot keeps from its head, or got in an earlier transaction of this
+// commit, and that are not LIVE now. Few chunks are not LIVE at any time, and they have an index.
+absl::Status CheckNoneIsBad(SqliteDb& db, std::int64_t source_row, std::vector<ChunkId>* missing) {
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare("SELECT c.id FROM chunk c INDEXED BY chunk_not_live JOIN span s "
+                              "ON s.chunk=c.rid WHERE c.state<>1 AND s.source=?1 AND s.last=0 "
+                              "ORDER BY c.id"));
+  row.Bind(source_row);
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) break;
+    ASSIGN_OR_RETURN(const ChunkId id, row.Id<ChunkId>(0));
+    missing->push_back(id);
+  }
+  return missing->empty() ? absl::OkStatus() : MissingChunks();
+}
+
+absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commit,
+                     std::uint64_t now_ms, std::vector<ChunkId>* missing) {
+  const std::int64_t source = plan.state.source.row;
+  RETURN_IF_ERROR(CheckNoneIsBad(db, source, missing));
+  RETURN_IF_ERROR(
+      db.Run("UPDATE source SET head=?2,max_seq=max(max_seq,?2),committing=0 "
+             "WHERE row=?1 AND head=?2-1",
+             source, commit.seq));
+  if (db.Changes() != 1) return CheckSeq(plan.state.source, commit.seq);
+  return db.Run(
+      "INSERT INTO snapshot(source,seq,state,run_id,snapshot_id,agent,taken_at,committed_at,"
+      "partial,content_bytes,entry_count,stored_bytes,chunk_count,duration_ms,verified_at,digest) "
+      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0,?15)",
+      source, commit.seq, kSnapshotCommitted, commit.run_id, commit.snapshot_id,
+      plan.state.agent_row, commit.taken_at_ms, now_ms, commit.partial, commit.content_bytes,
+      commit.entry_count, commit.stored_bytes, plan.chunk_count, commit.duration_ms,
+      plan.digest.bytes());
+}
+
+}  // namespace
+
+absl::Status SqliteCatalog::RollBackCutCommits() {
+  return Write([](SqliteDb& db) -> absl::Status {
+    std::vector<SourceRow> cut;
+    {
+      ASSIGN_OR_RETURN(Statement row,
+                       db.Prepare("SELECT row,head FROM source WHERE committing<>0"));
+      for (;;) {
+        ASSIGN_OR_RETURN(const bool more, row.Step());
+        if (!more) break;
+        SourceRow source;
+        source.row = row.Integer(0);
+        source.head_seq = row.Unsigned(1);
+        cut.push_back(std::move(source));
+      }
+    }
+    for (const SourceRow& source : cut) RETURN_IF_ERROR(RollBack(db, source));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit& commit,
+                                                           std::uint64_t now_ms) {
+  std::lock_guard lock(commit_mutex_);
+  // What a failed commit could not undo, for want of space say.
+  RETURN_IF_ERROR(RollBackCutCommits());
+  ASSIGN_OR_RETURN(Plan plan, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+  CommitResult result;
+  if (plan.committed_before) {
+    result.snapshot = *std::move(plan.committed_before);
+    return result;
+  }
+  result.missing = std::move(plan.missing);
+  if (!result.missing.empty()) return result;
+
+  absl::Status status;
+  std::size_t done = 0;
+  for (; status.ok() && plan.changes() - done > kBatchChanges; done += kBatchChanges) {
+    status = Write([&](SqliteDb& db) -> absl::Status {
+      RETURN_IF_ERROR(db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row,
+                             commit.seq));
+      return Apply(db, plan, commit.seq, done, done + kBatchChanges, &result.missing);
+    });
+  }
+  if (status.ok()) {
+    status = Write([&](SqliteDb& db) -> absl::Status {
+      RETURN_IF_ERROR(Apply(db, plan, commit.seq, done, plan.changes(), &result.missing));
+      return Publish(db, plan, commit, now_ms, &result.missing);
+    });
+  }
+  if (!status.ok()) {
+    // When this fails too, the next commit or Open does it.
+    RollBackCutCommits().IgnoreError();
+    if (CodeOf(status) == kMissingCode) return result;
+    return status;
+  }
+  ASSIGN_OR_RETURN(result.snapshot, Read([&](SqliteDb& db) {
+                     return ReadSnapshot(db, plan.state.source.row, commit.seq);
+                   }));
+  return result;
+}
+
+}  // namespace holdfast::catalog

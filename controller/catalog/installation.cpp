@@ -1,0 +1,117 @@
+// Opening the catalog; the installation's own row; totals.
+#include "controller/catalog/sqlite_catalog.h"
+#include "fmt/format.h"
+
+namespace holdfast::catalog {
+
+absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(Env env, const std::string& path) {
+  return SqliteCatalog::Open(env, path);
+}
+
+absl::StatusOr<std::unique_ptr<Catalog>> SqliteCatalog::Open(Env env, const std::string& path) {
+  RETURN_IF_ERROR(env.fs.MakeDirectories(ParentPath(path)));
+  ASSIGN_OR_RETURN(auto lock, DirectoryLock::Acquire(path + ".lock"));
+  if (!env.fs.Exists(path)) {
+    // Made here and not by SQLite, for its mode and so that the name is durable.
+    RETURN_IF_ERROR(env.fs.Create(path).status());
+    RETURN_IF_ERROR(env.fs.SyncDirectory(ParentPath(path)));
+  }
+  {
+    ASSIGN_OR_RETURN(const auto looking, SqliteDb::Open(path, SqliteDb::Mode::kReader));
+    RETURN_IF_ERROR(CheckVersion(*looking));
+  }
+  ASSIGN_OR_RETURN(auto writer, SqliteDb::Open(path, SqliteDb::Mode::kWriter));
+  RETURN_IF_ERROR(QuickCheck(*writer));
+  RETURN_IF_ERROR(Migrate(*writer));
+  std::unique_ptr<SqliteCatalog> catalog(
+      new SqliteCatalog(path, std::move(lock), std::move(writer)));
+  RETURN_IF_ERROR(catalog->EnsureInstallation(env.rng));
+  RETURN_IF_ERROR(catalog->RollBackCutCommits());
+  return std::unique_ptr<Catalog>(std::move(catalog));
+}
+
+absl::Status SqliteCatalog::EnsureInstallation(Rng& rng) {
+  return Write([&](SqliteDb& db) {
+    return db.Run("INSERT OR IGNORE INTO installation(id,controller_id) VALUES(1,?1)",
+                  rng.Draw(16));
+  });
+}
+
+absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteCatalog::TakeReader() {
+  {
+    std::lock_guard lock(readers_mutex_);
+    if (!idle_readers_.empty()) {
+      auto reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+  }
+  return SqliteDb::Open(path_, SqliteDb::Mode::kReader);
+}
+
+void SqliteCatalog::ReturnReader(std::unique_ptr<SqliteDb> reader) {
+  std::lock_guard lock(readers_mutex_);
+  idle_readers_.push_back(std::move(reader));
+}
+
+absl::StatusOr<Installation> SqliteCatalog::GetInstallation() {
+  return Read([](SqliteDb& db) -> absl::StatusOr<Installation> {
+    ASSIGN_OR_RETURN(
+        Statement row,
+        db.Prepare("SELECT controller_id,owner,recipients,recipients_version FROM installation"));
+    ASSIGN_OR_RETURN(const bool found, row.Step());
+    HOLDFAST_CHECK(found);
+    Installation installation;
+    installation.controller_id = row.Blob(0);
+    if (!row.IsNull(1)) {
+      ASSIGN_OR_RETURN(installation.owner, row.Id<PublicKey>(1));
+    }
+    installation.recipients = row.Blob(2);
+    installation.recipients_version = row.Unsigned(3);
+    return installation;
+  });
+}
+
+absl::Status SqliteCatalog::SetOwner(const PublicKey& owner, ByteView recipients,
+                                     std::uint64_t version) {
+  return Write([&](SqliteDb& db) -> absl::Status {
+    RETURN_IF_ERROR(
+        db.Run("UPDATE installation SET owner=?1,recipients=?2,recipients_version=?3 "
+               "WHERE owner IS NULL",
+               owner, recipients, version));
+    if (db.Changes() == 1) return absl::OkStatus();
+    return Error(ErrorKind::kConflict, 5030,
+                 "unable to set the owner: this controller has one already");
+  });
+}
+
+absl::Status SqliteCatalog::SetRecipients(ByteView recipients, std::uint64_t version) {
+  return Write([&](SqliteDb& db) -> absl::Status {
+    RETURN_IF_ERROR(
+        db.Run("UPDATE installation SET recipients=?1,recipients_version=?2 "
+               "WHERE owner IS NOT NULL AND recipients_version+1=?2",
+               recipients, version));
+    if (db.Changes() == 1) return absl::OkStatus();
+    return Error(
+        ErrorKind::kConflict, 5031,
+        fmt::format("unable to set recipient list {}: it does not follow the stored one", version),
+        "Somebody else changed the recipients, or there is no owner yet: look again.");
+  });
+}
+
+absl::StatusOr<Totals> SqliteCatalog::GetTotals() {
+  return Read([](SqliteDb& db) -> absl::StatusOr<Totals> {
+    Totals totals;
+    ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT (SELECT count(*) FROM pack WHERE state<>3),"
+                                               "(SELECT total(size) FROM pack WHERE state<>3),"
+                                               "(SELECT count(*) FROM chunk)-"
+                                               "(SELECT count(*) FROM chunk WHERE state<>1)"));
+    RETURN_IF_ERROR(row.Step().status());
+    totals.pack_count = row.Unsigned(0);
+    totals.pack_bytes = row.Unsigned(1);
+    totals.chunk_count = row.Unsigned(2);
+    return totals;
+  });
+}
+
+}  // namespace holdfast::catalog

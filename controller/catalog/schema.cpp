@@ -1,0 +1,111 @@
+#include "controller/catalog/schema.h"
+
+#include "common/base/error.h"
+#include "fmt/format.h"
+
+namespace holdfast::catalog {
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x48464341;  // "HFCA"
+
+// Version 1. In short:
+//   chunk      id is looked up through an index on its first 8 bytes, which is half as large as one
+//              on the whole id. base is for delta chunks, 0 costs nothing.
+//   span       chunk is in the source's snapshots first … last; last = 0: still in the newest one.
+//              Row ids, not ids, so that a span is 31 bytes with its index.
+//   source     committing <> 0: a commit of that seq is under way or was cut off; its spans are
+//              rolled back before the next one.
+constexpr char kVersion1[] = R"sql(
+CREATE TABLE installation(id INTEGER PRIMARY KEY CHECK(id=1), controller_id BLOB NOT NULL,
+  owner BLOB, recipients BLOB, recipients_version INT NOT NULL DEFAULT 0);
+CREATE TABLE agent(row INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
+  name BLOB NOT NULL, domain BLOB, key_pin BLOB NOT NULL, certificate_not_after INT NOT NULL,
+  removed INT NOT NULL DEFAULT 0, enrolled_at INT NOT NULL, last_seen INT NOT NULL,
+  clock_skew INT NOT NULL, host BLOB NOT NULL, version BLOB NOT NULL);
+CREATE UNIQUE INDEX agent_name ON agent(name) WHERE removed=0;
+CREATE TABLE token(id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL, agent_name BLOB NOT NULL,
+  expires_at INT NOT NULL) WITHOUT ROWID;
+CREATE TABLE domain(row INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE);
+CREATE TABLE source(row INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
+  agent INT NOT NULL REFERENCES agent(row), name BLOB NOT NULL, kind BLOB NOT NULL,
+  configured INT NOT NULL DEFAULT 1, head INT NOT NULL DEFAULT 0, max_seq INT NOT NULL DEFAULT 0,
+  committing INT NOT NULL DEFAULT 0);
+CREATE INDEX source_agent ON source(agent);
+CREATE TABLE failure(source INTEGER PRIMARY KEY REFERENCES source(row), at INT NOT NULL,
+  exit_code INT NOT NULL, error_code INT NOT NULL, message BLOB NOT NULL);
+CREATE TABLE pack(row INTEGER PRIMARY KEY AUTOINCREMENT, domain INT NOT NULL REFERENCES domain(row),
+  open_number INT NOT NULL UNIQUE, name BLOB UNIQUE, size INT NOT NULL DEFAULT 0,
+  state INT NOT NULL);
+CREATE TABLE chunk(rid INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, domain INT, pack INT,
+  off INT, len INT, state INT, base INT);
+CREATE INDEX chunk_pfx ON chunk(substr(id,1,8));
+CREATE INDEX chunk_not_live ON chunk(state) WHERE state<>1;
+CREATE TABLE span(chunk INT, source INT, first INT, last INT, PRIMARY KEY(chunk,source,first))
+  WITHOUT ROWID;
+CREATE INDEX span_sl ON span(source,last);
+CREATE TABLE snapshot(source INT NOT NULL, seq INT NOT NULL, state INT NOT NULL,
+  run_id BLOB NOT NULL, snapshot_id BLOB NOT NULL, agent INT NOT NULL, taken_at INT, committed_at INT,
+  partial INT, content_bytes INT, entry_count INT, stored_bytes INT, chunk_count INT,
+  duration_ms INT, verified_at INT, digest BLOB NOT NULL, purge_after INT NOT NULL DEFAULT 0,
+  PRIMARY KEY(source,seq)) WITHOUT ROWID;
+CREATE UNIQUE INDEX snapshot_run ON snapshot(source,run_id);
+)sql";
+
+struct Migration {
+  int version;
+  const char* sql;
+};
+constexpr Migration kMigrations[] = {{1, kVersion1}};
+
+absl::StatusOr<std::int64_t> ReadNumber(SqliteDb& db, const char* sql) {
+  ASSIGN_OR_RETURN(Statement statement, db.Prepare(sql));
+  ASSIGN_OR_RETURN(const bool row, statement.Step());
+  return row ? statement.Integer(0) : 0;
+}
+
+}  // namespace
+
+absl::Status CheckVersion(SqliteDb& db) {
+  ASSIGN_OR_RETURN(const std::int64_t version, ReadNumber(db, "PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const std::int64_t application, ReadNumber(db, "PRAGMA application_id"));
+  ASSIGN_OR_RETURN(const std::int64_t tables, ReadNumber(db, "SELECT count(*) FROM sqlite_schema"));
+  if (tables == 0 && version == 0) return absl::OkStatus();
+  if (application != kApplicationId) {
+    return Error(ErrorKind::kUsage, 5003,
+                 "unable to open the catalog: the file is a database of another program");
+  }
+  if (version > kSchemaVersion) {
+    return Error(ErrorKind::kUsage, 5002,
+                 fmt::format("unable to open the catalog: it has schema {}, this program knows {} "
+                             "(downgrade unsupported)",
+                             version, kSchemaVersion),
+                 "Install the newer version again.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Migrate(SqliteDb& db) {
+  ASSIGN_OR_RETURN(const std::int64_t version, ReadNumber(db, "PRAGMA user_version"));
+  for (const Migration& migration : kMigrations) {
+    if (migration.version <= version) continue;
+    ASSIGN_OR_RETURN(Transaction transaction, Transaction::BeginWrite(db));
+    RETURN_IF_ERROR(db.Execute(migration.sql));
+    RETURN_IF_ERROR(db.Execute(fmt::format("PRAGMA user_version={}; PRAGMA application_id={}",
+                                           migration.version, kApplicationId)
+                                   .c_str()));
+    RETURN_IF_ERROR(transaction.Commit());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QuickCheck(SqliteDb& db) {
+  ASSIGN_OR_RETURN(Statement statement, db.Prepare("PRAGMA quick_check(1)"));
+  ASSIGN_OR_RETURN(const bool row, statement.Step());
+  const Bytes answer = row ? statement.Blob(0) : "no answer";
+  if (answer == "ok") return absl::OkStatus();
+  return Error(ErrorKind::kIntegrity, 5001,
+               fmt::format("unable to open the catalog: it is damaged: {}", Escaped(answer)),
+               "Keep the file; rebuild the catalog from the store or use its last copy.");
+}
+
+}  // namespace holdfast::catalog

@@ -1,0 +1,30 @@
+// The catalog's tables, and the way from any older version to them.
+//
+// Hides:      SQL of every version.
+// Invariants: a migration is one transaction; a newer or foreign file is refused unchanged.
+// Threading:  one thread, before the catalog is used.
+// Errors:     kUsage 5002 (newer schema), kUsage 5003 (not a catalog), kIntegrity 5001 (damaged).
+#pragma once
+
+#include "controller/catalog/sqlite.h"
+
+namespace holdfast::catalog {
+
+inline constexpr int kSchemaVersion = 1;
+
+// chunk.state
+inline constexpr int kChunkLive = 1;
+inline constexpr int kChunkBad = 2;  // lost or damaged, still referenced: sent again by a backup
+// pack.state
+inline constexpr int kPackOpen = 1;
+inline constexpr int kPackSealed = 2;
+inline constexpr int kPackGivenUp = 3;
+// snapshot.state
+inline constexpr int kSnapshotCommitted = 1;
+
+// On a connection that has changed nothing yet: refuses what this program must not touch.
+absl::Status CheckVersion(SqliteDb& db);
+absl::Status Migrate(SqliteDb& db);
+absl::Status QuickCheck(SqliteDb& db);
+
+}  // namespace holdfast::catalog
