@@ -1,0 +1,63 @@
+// `holdfast cat SNAPSHOT PATH`: the bytes of one entry, on stdout.
+//
+// Exit status: 0 every byte was written and authenticated; 5 damage, what was written is to be
+// thrown away; 6 no such entry; others in DESIGN 12.
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "controller/cli/commands/commands.h"
+#include "controller/cli/open_snapshot.h"
+#include "controller/cli/render/json.h"
+#include "fmt/format.h"
+
+namespace holdfast::cli {
+namespace {
+
+struct Options {
+  std::string snapshot;
+  std::string path;
+  bool force = false;
+};
+
+bool LooksBinary(ByteView piece) {
+  return std::any_of(piece.begin(), piece.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f;
+  });
+}
+
+absl::Status Cat(Context& context, const Options& options) {
+  ASSIGN_OR_RETURN(const std::string path, EntryPath(options.path));
+  const auto client = Connect(context);
+  ASSIGN_OR_RETURN(const NamedSnapshot snapshot, OpenReference(context, *client, options.snapshot));
+  ASSIGN_OR_RETURN(const Entry entry, snapshot.view().Find(path));
+  const bool guard = context.terminal.OutputIsTerminal() && !options.force;
+  RETURN_IF_ERROR(ReadContent(snapshot.view(), entry, [&](ByteView piece) -> absl::Status {
+    if (guard && LooksBinary(piece)) {
+      return Error(
+          ErrorKind::kRefused, 1190,
+          fmt::format("unable to show '{}': it is binary and stdout is a terminal", Escaped(path)),
+          "Redirect it to a file, or give --force.");
+    }
+    return WriteOut(context, piece);
+  }));
+  context.out << std::flush;
+  return WriteOut(context, {});
+}
+
+}  // namespace
+
+void AddCat(CLI::App& app, Context& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("cat", "Write one entry's bytes to stdout");
+  command->add_option("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id")->required();
+  command->add_option("path", options->path, "Path of the entry")->required();
+  command->add_flag("--force", options->force, "Binary to a terminal too");
+  command->footer(Examples("holdfast cat db@57 pre-data.sql",
+                           "holdfast cat uploads@latest logo.png > logo.png"));
+  command->callback(
+      [&context, options] { context.exit_code = Report(context, Cat(context, *options)); });
+}
+
+}  // namespace holdfast::cli

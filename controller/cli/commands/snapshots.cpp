@@ -1,0 +1,82 @@
+// `holdfast snapshots [SOURCE]`: what could be restored, newest first.
+//
+// Exit status: 0; 6 no such source; others in DESIGN 12.
+
+#include <algorithm>
+
+#include "common/base/error.h"
+#include "controller/cli/commands/commands.h"
+#include "controller/cli/render/json.h"
+#include "controller/cli/render/text.h"
+#include "controller/cli/snapshot_reference.h"
+
+namespace holdfast::cli {
+namespace {
+
+struct Options {
+  std::string source;
+  std::uint32_t limit = 20;
+};
+
+constexpr std::size_t kShownIdDigits = 8;
+
+std::string StateOf(const SnapshotSummary& one) {
+  std::string state = one.partial ? "committed in part" : "committed";
+  if (one.verified_at_ms != 0) state += " · verified";
+  return state;
+}
+
+absl::Status List(Context& context, const Options& options) {
+  const auto client = Connect(context);
+  OperatorClient::SnapshotQuery query{std::nullopt, options.limit};
+  if (!options.source.empty()) {
+    ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSources(*client));
+    ASSIGN_OR_RETURN(const ResolvedSource source, ResolveSource(sources, options.source));
+    query.source = source.source.id;
+  }
+  ASSIGN_OR_RETURN(std::vector<SnapshotSummary> snapshots, client->ListSnapshots(query));
+  std::stable_sort(snapshots.begin(), snapshots.end(), [](const auto& a, const auto& b) {
+    return a.source_name != b.source_name ? a.source_name < b.source_name : a.seq > b.seq;
+  });
+  if (context.json) {
+    Json list = Json::array();
+    for (const SnapshotSummary& one : snapshots) list.push_back(SnapshotJson(one));
+    return WriteOut(context, JsonLine({{"snapshots", std::move(list)}}));
+  }
+  if (snapshots.empty()) {
+    context.err << "There is no snapshot yet. Make one with: holdfast backup\n";
+    return absl::OkStatus();
+  }
+  Table table({{"SNAPSHOT"},
+               {"ID"},
+               {"KIND"},
+               {"AGENT"},
+               {"TAKEN"},
+               {"ENTRIES", Align::kRight},
+               {"SIZE", Align::kRight},
+               {"STORED", Align::kRight},
+               {"STATE"}});
+  for (const SnapshotSummary& one : snapshots) {
+    table.Add({SnapshotName(one), one.snapshot_id.hex().substr(0, kShownIdDigits),
+               Escaped(one.kind, 20), Escaped(one.agent_name, 60),
+               TimeText(one.taken_at_ms, context.zone), CountText(one.entry_count),
+               SizeText(one.content_bytes), SizeText(one.stored_bytes), StateOf(one)});
+  }
+  return WriteOut(context, table.Render());
+}
+
+}  // namespace
+
+void AddSnapshots(CLI::App& app, Context& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("snapshots", "What could be restored, newest first");
+  command->add_option("source", options->source, "Name of a source; none: all");
+  command->add_option("--limit", options->limit, "At most so many per source")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->footer(Examples("holdfast snapshots db --limit 3", "holdfast snapshots --json"));
+  command->callback(
+      [&context, options] { context.exit_code = Report(context, List(context, *options)); });
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,53 @@
+// `holdfast source list`: what is backed up, where, and when it last was.
+//
+// Exit status: 0; others in DESIGN 12.
+
+#include "common/base/error.h"
+#include "controller/cli/commands/commands.h"
+#include "controller/cli/render/json.h"
+#include "controller/cli/render/text.h"
+
+namespace holdfast::cli {
+namespace {
+
+absl::Status List(Context& context) {
+  ASSIGN_OR_RETURN(const StatusReport status, Connect(context)->Status());
+  if (context.json) {
+    Json list = Json::array();
+    for (const SourceStatus& one : status.sources) {
+      list.push_back({{"name", one.source.name},
+                      {"kind", one.source.kind},
+                      {"id", one.source.id.hex()},
+                      {"agent", one.agent_name},
+                      {"connected", one.connected},
+                      {"snapshots", one.snapshot_count},
+                      {"newest", one.newest ? SnapshotJson(*one.newest) : Json()}});
+    }
+    return WriteOut(context, JsonLine({{"sources", std::move(list)}}));
+  }
+  if (status.sources.empty()) {
+    context.err << "No agent has a source yet: add some to agent.yaml on its host.\n";
+    return absl::OkStatus();
+  }
+  Table table(
+      {{"SOURCE"}, {"KIND"}, {"AGENT"}, {"STATE"}, {"SNAPSHOTS", Align::kRight}, {"NEWEST"}});
+  for (const SourceStatus& one : status.sources) {
+    table.Add({Escaped(one.source.name), Escaped(one.source.kind), Escaped(one.agent_name),
+               one.connected ? "connected" : "away", CountText(one.snapshot_count),
+               TimeText(one.newest ? one.newest->taken_at_ms : 0, context.zone)});
+  }
+  return WriteOut(context, table.Render());
+}
+
+}  // namespace
+
+void AddSource(CLI::App& app, Context& context) {
+  CLI::App* group = app.add_subcommand("source", "What is backed up");
+  group->require_subcommand(1);
+  group->footer(Examples("holdfast source list", "holdfast source list --json"));
+  CLI::App* listing = group->add_subcommand("list", "Sources of all agents");
+  listing->footer(Examples("holdfast source list", "holdfast source list --json"));
+  listing->callback([&context] { context.exit_code = Report(context, List(context)); });
+}
+
+}  // namespace holdfast::cli

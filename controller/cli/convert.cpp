@@ -1,0 +1,133 @@
+#include "controller/cli/convert.h"
+
+#include "proto/operator.pb.h"
+
+namespace holdfast::cli {
+namespace {
+
+template <typename Id>
+Id IdOf(const std::string& bytes) {
+  return Id::From(bytes).value_or(Id());
+}
+
+SourceInfo FromProto(const v1::SourceInfo& in) {
+  return {IdOf<SourceId>(in.source_id()), in.name(), in.kind()};
+}
+
+}  // namespace
+
+Installation FromProto(const v1::Installation& in) {
+  Installation out;
+  out.controller_id = in.controller_id();
+  out.software_version = in.software_version();
+  out.initialized = in.initialized();
+  out.owner_public_key = in.owner_public_key();
+  out.ca_fingerprint = in.ca_fingerprint();
+  out.enrollment_address = in.enrollment_address();
+  out.agent_address = in.agent_address();
+  out.recipients = in.recipients();
+  out.started_at_ms = in.started_at_ms();
+  return out;
+}
+
+AgentInfo FromProto(const v1::AgentInfo& in) {
+  AgentInfo out;
+  out.id = IdOf<AgentId>(in.agent_id());
+  out.name = in.name();
+  out.domain = IdOf<DomainId>(in.domain_id());
+  out.connected = in.connected();
+  out.last_seen_ms = in.last_seen_ms();
+  out.host = in.host();
+  out.software_version = in.software_version();
+  out.certificate_not_after_ms = in.certificate_not_after_ms();
+  out.removed = in.removed();
+  for (const v1::SourceInfo& source : in.sources()) out.sources.push_back(FromProto(source));
+  out.clock_skew_ms = in.clock_skew_ms();
+  return out;
+}
+
+SnapshotSummary FromProto(const v1::SnapshotSummary& in) {
+  SnapshotSummary out;
+  out.source_id = IdOf<SourceId>(in.source_id());
+  out.source_name = in.source_name();
+  out.kind = in.kind();
+  out.agent_id = IdOf<AgentId>(in.agent_id());
+  out.agent_name = in.agent_name();
+  out.domain = IdOf<DomainId>(in.domain_id());
+  out.seq = in.seq();
+  out.snapshot_id = IdOf<Hash256>(in.snapshot_id());
+  out.taken_at_ms = in.taken_at_ms();
+  out.committed_at_ms = in.committed_at_ms();
+  out.partial = in.partial();
+  out.content_bytes = in.content_bytes();
+  out.entry_count = in.entry_count();
+  out.stored_bytes = in.stored_bytes();
+  out.chunk_count = in.chunk_count();
+  out.verified_at_ms = in.verified_at_ms();
+  out.duration_ms = in.duration_ms();
+  return out;
+}
+
+SourceStatus FromProto(const v1::SourceStatus& in) {
+  SourceStatus out;
+  out.source = FromProto(in.source());
+  out.agent_id = IdOf<AgentId>(in.agent_id());
+  out.agent_name = in.agent_name();
+  out.connected = in.connected();
+  if (in.has_newest()) out.newest = FromProto(in.newest());
+  out.snapshot_count = in.snapshot_count();
+  out.last_error = in.last_error();
+  out.last_error_code = in.last_error_code();
+  out.last_error_at_ms = in.last_error_at_ms();
+  return out;
+}
+
+StatusReport FromProto(const v1::StatusReply& in) {
+  StatusReport out;
+  out.installation = FromProto(in.installation());
+  for (const v1::SourceStatus& source : in.sources()) out.sources.push_back(FromProto(source));
+  for (const v1::AgentInfo& agent : in.agents()) out.agents.push_back(FromProto(agent));
+  out.store_bytes = in.store_bytes();
+  out.store_free_bytes = in.store_free_bytes();
+  out.pack_count = in.pack_count();
+  out.chunk_count = in.chunk_count();
+  out.warnings.assign(in.warnings().begin(), in.warnings().end());
+  return out;
+}
+
+JobProgress FromProto(const v1::JobProgress& in) {
+  JobProgress out;
+  out.job_id = in.job_id();
+  out.step = in.step();
+  out.bytes_done = in.bytes_done();
+  out.bytes_total = in.bytes_total();
+  out.items_done = in.items_done();
+  out.items_total = in.items_total();
+  out.new_bytes = in.new_bytes();
+  out.stored_bytes = in.stored_bytes();
+  return out;
+}
+
+JobResult FromProto(const v1::JobResult& in) {
+  return {in.job_id(), in.exit_code(), in.error_code(), in.message(), in.hint(), in.report_json()};
+}
+
+void ToProto(const RestoreOptions& in, v1::RestoreOptions* out) {
+  out->set_target(in.target);
+  out->set_overwrite(static_cast<std::uint32_t>(in.overwrite));
+  for (const std::string& path : in.paths) out->add_paths(path);
+  out->set_preserve_privileged(in.preserve_privileged);
+  out->set_allow_devices(in.allow_devices);
+  out->set_skip_bad(in.skip_bad);
+  out->set_numeric_ids(in.numeric_ids);
+  out->set_database(in.database);
+  out->set_table(in.table);
+  out->set_into_table(in.into_table);
+  out->set_connection(in.connection);
+  out->set_no_globals(in.no_globals);
+  out->set_as_sql(in.as_sql);
+  out->set_into_server(in.into_server);
+  out->set_apply_acl(in.apply_acl);
+}
+
+}  // namespace holdfast::cli

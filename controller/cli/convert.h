@@ -1,0 +1,32 @@
+// Generated messages to the CLI's own values and back.
+//
+// An id of a wrong length becomes the zero id: it matches nothing, so a controller that sends one
+// gets no further than an error.
+// Threading: pure functions.
+#pragma once
+
+#include "controller/cli/operator_types.h"
+
+namespace holdfast::v1 {
+class AgentInfo;
+class Installation;
+class JobProgress;
+class JobResult;
+class RestoreOptions;
+class SnapshotSummary;
+class SourceStatus;
+class StatusReply;
+}  // namespace holdfast::v1
+
+namespace holdfast::cli {
+
+Installation FromProto(const v1::Installation& in);
+AgentInfo FromProto(const v1::AgentInfo& in);
+SnapshotSummary FromProto(const v1::SnapshotSummary& in);
+SourceStatus FromProto(const v1::SourceStatus& in);
+StatusReport FromProto(const v1::StatusReply& in);
+JobProgress FromProto(const v1::JobProgress& in);
+JobResult FromProto(const v1::JobResult& in);
+void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);
+
+}  // namespace holdfast::cli

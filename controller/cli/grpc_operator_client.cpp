@@ -1,0 +1,263 @@
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/base/error.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/status.h"
+#include "controller/cli/convert.h"
+#include "controller/cli/operator_client.h"
+#include "fmt/format.h"
+#include "proto/operator.grpc.pb.h"
+#include "proto/restore.grpc.pb.h"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr auto kCallDeadline = std::chrono::seconds(60);
+constexpr auto kFetchDeadline = std::chrono::minutes(10);
+constexpr std::size_t kFetchChunks = 8192;  // limit of proto/restore.proto
+
+void SetDeadline(grpc::ClientContext& context, std::chrono::seconds deadline) {
+  const auto seconds = deadline.count();
+  gpr_timespec span = gpr_time_from_seconds(seconds, GPR_TIMESPAN);
+  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), span));
+}
+
+class GrpcFetcher final : public ChunkFetcher {
+ public:
+  explicit GrpcFetcher(std::shared_ptr<grpc::Channel> channel)
+      : stub_(v1::Restore::NewStub(std::move(channel))) {}
+
+  absl::StatusOr<std::vector<Bytes>> Fetch(const DomainId& domain,
+                                           const std::vector<ChunkId>& ids) override {
+    std::vector<Bytes> objects;
+    objects.reserve(ids.size());
+    for (std::size_t begin = 0; begin < ids.size(); begin += kFetchChunks) {
+      const std::size_t end = std::min(ids.size(), begin + kFetchChunks);
+      v1::FetchRequest request;
+      request.set_domain_id(domain.bytes());
+      for (std::size_t i = begin; i < end; ++i) request.mutable_chunk_ids()->append(ids[i].view());
+      grpc::ClientContext context;
+      SetDeadline(context, kFetchDeadline);
+      auto reader = stub_->Fetch(&context, request);
+      v1::FetchReply reply;
+      while (reader->Read(&reply)) {
+        for (std::string& object : *reply.mutable_objects()) objects.push_back(std::move(object));
+        if (objects.size() > end) break;  // more than asked for: the reader of the result refuses
+      }
+      if (objects.size() > end) context.TryCancel();
+      const grpc::Status status = reader->Finish();
+      if (objects.size() <= end && !status.ok()) return rpc::FromGrpc(status);
+    }
+    return objects;
+  }
+
+  absl::StatusOr<Bytes> FetchEnvelope(const DomainId& domain, const KeyId& key_id) override {
+    v1::GetEnvelopesRequest request;
+    request.set_domain_id(domain.bytes());
+    request.add_key_ids(key_id.bytes());
+    grpc::ClientContext context;
+    SetDeadline(context, kCallDeadline);
+    v1::GetEnvelopesReply reply;
+    if (const grpc::Status status = stub_->GetEnvelopes(&context, request, &reply); !status.ok()) {
+      return rpc::FromGrpc(status);
+    }
+    if (reply.envelopes_size() != 1) {
+      return Error(ErrorKind::kIntegrity, 4062,
+                   fmt::format("unable to fetch key envelope '{}': the controller gave {}",
+                               key_id.hex(), reply.envelopes_size()));
+    }
+    return reply.envelopes(0);
+  }
+
+ private:
+  std::unique_ptr<v1::Restore::Stub> stub_;
+};
+
+class GrpcOperatorClient final : public OperatorClient {
+ public:
+  GrpcOperatorClient(std::shared_ptr<grpc::Channel> channel, std::string socket)
+      : channel_(std::move(channel)),
+        operator_(v1::Operator::NewStub(channel_)),
+        restore_(v1::Restore::NewStub(channel_)),
+        socket_(std::move(socket)) {}
+
+  absl::StatusOr<Installation> GetInstallation() override {
+    v1::Installation reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::GetInstallation,
+                         v1::GetInstallationRequest(), &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<Installation> Initialize(const InitializeRequest& in) override {
+    v1::InitializeRequest request;
+    request.set_owner_public_key(in.owner.bytes());
+    request.set_recipients(in.recipients);
+    v1::Installation reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::Initialize, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<std::uint64_t> CreateJoinToken(const JoinTokenRequest& in) override {
+    v1::CreateJoinTokenRequest request;
+    request.set_token_id(in.token_id);
+    request.set_secret_hash(in.secret_hash.bytes());
+    request.set_agent_name(in.agent_name);
+    request.set_lifetime_seconds(in.lifetime_seconds);
+    v1::CreateJoinTokenReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::CreateJoinToken, request, &reply));
+    return reply.expires_at_ms();
+  }
+
+  absl::StatusOr<std::vector<AgentInfo>> ListAgents(RemovedAgents removed) override {
+    v1::ListAgentsRequest request;
+    request.set_include_removed(removed == RemovedAgents::kInclude);
+    v1::ListAgentsReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::ListAgents, request, &reply));
+    std::vector<AgentInfo> agents;
+    for (const v1::AgentInfo& agent : reply.agents()) agents.push_back(FromProto(agent));
+    return agents;
+  }
+
+  absl::Status RemoveAgent(const std::string& name) override {
+    v1::RemoveAgentRequest request;
+    request.set_name(name);
+    v1::RemoveAgentReply reply;
+    return Call(*operator_, &v1::Operator::Stub::RemoveAgent, request, &reply);
+  }
+
+  absl::StatusOr<StatusReport> Status() override {
+    v1::StatusReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::Status, v1::StatusRequest(), &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<std::vector<StartedJob>> StartBackup(
+      const std::vector<SourceId>& sources) override {
+    v1::StartBackupRequest request;
+    for (const SourceId& source : sources) request.add_source_ids(source.bytes());
+    return Start(&v1::Operator::Stub::StartBackup, request);
+  }
+
+  absl::StatusOr<std::vector<StartedJob>> StartRestore(const JobTarget& target,
+                                                       const RestoreOptions& options) override {
+    v1::StartRestoreRequest request;
+    request.set_source_id(target.source_id.bytes());
+    request.set_seq(target.seq);
+    request.set_agent_name(target.agent_name);
+    ToProto(options, request.mutable_options());
+    return Start(&v1::Operator::Stub::StartRestore, request);
+  }
+
+  absl::StatusOr<std::vector<StartedJob>> StartVerify(const JobTarget& target,
+                                                      std::uint32_t sample_percent) override {
+    v1::StartVerifyRequest request;
+    request.set_source_id(target.source_id.bytes());
+    request.set_seq(target.seq);
+    request.set_agent_name(target.agent_name);
+    request.mutable_options()->set_sample_percent(sample_percent);
+    return Start(&v1::Operator::Stub::StartVerify, request);
+  }
+
+  absl::Status CancelJob(ByteView job_id) override {
+    v1::CancelJobRequest request;
+    request.set_job_id(Bytes(job_id));
+    v1::CancelJobReply reply;
+    return Call(*operator_, &v1::Operator::Stub::CancelJob, request, &reply);
+  }
+
+  absl::Status WatchJobs(const std::vector<Bytes>& job_ids,
+                         absl::FunctionRef<void(const JobEvent&)> on_event,
+                         std::stop_token stop) override {
+    v1::WatchJobsRequest request;
+    for (const Bytes& id : job_ids) request.add_job_ids(id);
+    grpc::ClientContext context;
+    const std::stop_callback cancel(stop, [&] { context.TryCancel(); });
+    auto reader = operator_->WatchJobs(&context, request);
+    v1::JobEvent event;
+    while (reader->Read(&event)) {
+      if (event.has_progress()) on_event(FromProto(event.progress()));
+      if (event.has_result()) on_event(FromProto(event.result()));
+    }
+    const grpc::Status status = reader->Finish();
+    if (stop.stop_requested()) return absl::CancelledError("the watch was stopped");
+    return status.ok() ? absl::OkStatus() : Explained(status);
+  }
+
+  absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
+    v1::ListSnapshotsRequest request;
+    if (query.source) request.set_source_id(query.source->bytes());
+    request.set_limit(query.limit);
+    v1::ListSnapshotsReply reply;
+    RETURN_IF_ERROR(Call(*restore_, &v1::Restore::Stub::ListSnapshots, request, &reply));
+    std::vector<SnapshotSummary> snapshots;
+    for (const v1::SnapshotSummary& one : reply.snapshots()) snapshots.push_back(FromProto(one));
+    return snapshots;
+  }
+
+  absl::StatusOr<SnapshotDocuments> GetSnapshot(const SourceId& source,
+                                                std::uint64_t seq) override {
+    v1::GetSnapshotRequest request;
+    request.set_source_id(source.bytes());
+    request.set_seq(seq);
+    v1::SnapshotBundle reply;
+    RETURN_IF_ERROR(Call(*restore_, &v1::Restore::Stub::GetSnapshot, request, &reply));
+    SnapshotDocuments documents;
+    documents.record = reply.record();
+    documents.envelopes.assign(reply.envelopes().begin(), reply.envelopes().end());
+    documents.identity = reply.identity();
+    documents.domain_secrets = reply.domain_secrets();
+    return documents;
+  }
+
+  std::shared_ptr<ChunkFetcher> Fetcher() override {
+    return std::make_shared<GrpcFetcher>(channel_);
+  }
+
+ private:
+  template <typename Stub, typename Method, typename Request, typename Reply>
+  absl::Status Call(Stub& stub, Method method, const Request& request, Reply* reply) {
+    grpc::ClientContext context;
+    SetDeadline(context, kCallDeadline);
+    const grpc::Status status = (stub.*method)(&context, request, reply);
+    return status.ok() ? absl::OkStatus() : Explained(status);
+  }
+
+  template <typename Method, typename Request>
+  absl::StatusOr<std::vector<StartedJob>> Start(Method method, const Request& request) {
+    v1::StartJobsReply reply;
+    RETURN_IF_ERROR(Call(*operator_, method, request, &reply));
+    std::vector<StartedJob> jobs;
+    for (const v1::StartedJob& job : reply.jobs()) {
+      jobs.push_back(
+          {job.job_id(), SourceId::From(job.source_id()).value_or(SourceId()), job.agent_name()});
+    }
+    return jobs;
+  }
+
+  // A local socket fails in two ways: nobody listens, or this user may not.
+  absl::Status Explained(const grpc::Status& status) const {
+    const absl::Status own = rpc::FromGrpc(status);
+    if (!absl::IsUnavailable(own)) return own;
+    return Error(ErrorKind::kUnreachable, 6050,
+                 fmt::format("unable to reach the controller at '{}': {}", Escaped(socket_),
+                             Escaped(MessageOf(own))),
+                 "Is holdfast-controller running on this machine, and may this user open the "
+                 "socket? --socket PATH names another one.");
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Operator::Stub> operator_;
+  std::unique_ptr<v1::Restore::Stub> restore_;
+  std::string socket_;
+};
+
+}  // namespace
+
+std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path) {
+  return std::make_shared<GrpcOperatorClient>(rpc::OpenLocalChannel(socket_path), socket_path);
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,75 @@
+// The controller, as the operator's commands see it: services Operator and Restore.
+//
+// Hides:      the transport. There are two: gRPC over the local socket, and the fake of the tests.
+// Invariants: a call that returned an error changed nothing here; whether the controller acted is
+//             unknown after kUnreachable only.
+// Threading:  the calls of ChunkFetcher from any thread; all others from one thread at a time.
+// Errors:     the controller's own, with kind, code and hint; kUnreachable when it does not answer.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "common/snapshot/opener.h"
+#include "controller/cli/operator_types.h"
+
+namespace holdfast::cli {
+
+class OperatorClient {
+ public:
+  virtual ~OperatorClient() = default;
+
+  virtual absl::StatusOr<Installation> GetInstallation() = 0;
+  struct InitializeRequest {
+    PublicKey owner;
+    Bytes recipients;  // first owner-signed list
+  };
+  virtual absl::StatusOr<Installation> Initialize(const InitializeRequest& request) = 0;
+
+  struct JoinTokenRequest {
+    Bytes token_id;
+    Hash256 secret_hash;
+    std::string agent_name;
+    std::uint64_t lifetime_seconds = 0;
+  };
+  // When the token expires, Unix milliseconds.
+  virtual absl::StatusOr<std::uint64_t> CreateJoinToken(const JoinTokenRequest& request) = 0;
+  enum class RemovedAgents { kLeaveOut, kInclude };
+  virtual absl::StatusOr<std::vector<AgentInfo>> ListAgents(RemovedAgents removed) = 0;
+  virtual absl::Status RemoveAgent(const std::string& name) = 0;
+
+  virtual absl::StatusOr<StatusReport> Status() = 0;
+
+  virtual absl::StatusOr<std::vector<StartedJob>> StartBackup(
+      const std::vector<SourceId>& sources) = 0;
+  virtual absl::StatusOr<std::vector<StartedJob>> StartRestore(const JobTarget& target,
+                                                               const RestoreOptions& options) = 0;
+  virtual absl::StatusOr<std::vector<StartedJob>> StartVerify(const JobTarget& target,
+                                                              std::uint32_t sample_percent) = 0;
+  virtual absl::Status CancelJob(ByteView job_id) = 0;
+  // Events from now on, until every job has a result (OK), the watch is lost (kUnreachable), or
+  // `stop` was requested (Cancelled).
+  virtual absl::Status WatchJobs(const std::vector<Bytes>& job_ids,
+                                 absl::FunctionRef<void(const JobEvent&)> on_event,
+                                 std::stop_token stop) = 0;
+
+  struct SnapshotQuery {
+    std::optional<SourceId> source;  // empty: all
+    std::uint32_t limit = 0;         // newest first, per source; 0 = the controller's 1,000
+  };
+  virtual absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(
+      const SnapshotQuery& query) = 0;
+  virtual absl::StatusOr<SnapshotDocuments> GetSnapshot(const SourceId& source,
+                                                        std::uint64_t seq) = 0;
+  // Sealed chunks and envelopes; may outlive this client.
+  virtual std::shared_ptr<ChunkFetcher> Fetcher() = 0;
+};
+
+// Does not connect yet: the first call does.
+std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path);
+
+}  // namespace holdfast::cli
