@@ -203,6 +203,7 @@ absl::StatusOr<CommitRequest> BackupRun::Assemble(const SnapshotAssembly& assemb
   report_.entry_count = request.entry_count;
   report_.content_bytes = request.content_bytes;
   report_.summary = result.summary;
+  report_.attributes = result.attributes;
   report_.notes = result.notes;
   report_.problems = assembly.problems();
   report_.problem_count = assembly.problem_count();

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <stop_token>
 #include <string>
 
@@ -52,6 +53,7 @@ struct BackupReport {
   std::uint64_t sent_objects = 0;
   double seconds = 0;
   std::string summary;
+  std::map<std::string, std::string> attributes;
   std::vector<std::string> notes;
   std::vector<Problem> problems;
   std::uint64_t problem_count = 0;

@@ -282,4 +282,22 @@ std::string ParentPath(std::string_view path) {
   return slash == 0 ? "/" : std::string(path.substr(0, slash));
 }
 
+std::string ResolveExistingPrefix(const std::string& path) {
+  std::string existing = path;
+  std::string rest;
+  while (existing.size() > 1) {
+    if (char* resolved = ::realpath(existing.c_str(), nullptr); resolved != nullptr) {
+      std::string result = resolved;
+      std::free(resolved);
+      if (!rest.empty() && result.back() == '/') result.pop_back();
+      return result + rest;
+    }
+    while (existing.size() > 1 && existing.back() == '/') existing.pop_back();
+    const std::size_t slash = existing.rfind('/');
+    rest = existing.substr(slash) + rest;
+    existing.resize(slash == 0 ? 1 : slash);
+  }
+  return rest.empty() ? existing : rest;
+}
+
 }  // namespace holdfast

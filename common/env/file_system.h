@@ -79,5 +79,7 @@ class DirectoryLock {
 
 std::string JoinPath(std::string_view directory, std::string_view name);
 std::string ParentPath(std::string_view path);
+// `path` with symbolic links resolved as far as it exists (realpath(3)); the rest word for word.
+std::string ResolveExistingPrefix(const std::string& path);
 
 }  // namespace holdfast

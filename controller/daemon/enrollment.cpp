@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/log/log.h"
+#include "common/rpc/recovery_login.h"
 #include "fmt/format.h"
 
 namespace holdfast::daemon {
@@ -59,10 +60,6 @@ void Answer(httplib::Response& response, int code, const Json& body) {
 }
 
 }  // namespace
-
-Bytes RecoverySignedText(std::string_view csr_pem, std::uint64_t time_ms) {
-  return fmt::format("holdfast recovery login\n{}\n{}", time_ms, csr_pem);
-}
 
 struct EnrollmentServer::Impl {
   explicit Impl(Options server_options)
@@ -163,7 +160,7 @@ struct EnrollmentServer::Impl {
     ASSIGN_OR_RETURN(const catalog::Installation installation, options.catalog->GetInstallation());
     const std::uint64_t apart = time_ms > now_ms ? time_ms - now_ms : now_ms - time_ms;
     if (!installation.owner || !signature || apart > kRecoveryWindowMs ||
-        !Ed25519Verify(*installation.owner, RecoverySignedText(csr, time_ms), *signature)) {
+        !Ed25519Verify(*installation.owner, rpc::RecoverySignedText(csr, time_ms), *signature)) {
       return Error(ErrorKind::kPermission, 6053,
                    "the recovery kit is not this installation's, or the clocks differ by more than "
                    "10 minutes");

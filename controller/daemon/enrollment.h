@@ -21,9 +21,6 @@ namespace holdfast::daemon {
 
 inline constexpr int kTriesPerMinute = 5;
 
-// What the owner signs for POST /v1/recover.
-Bytes RecoverySignedText(std::string_view csr_pem, std::uint64_t time_ms);
-
 class EnrollmentServer {
  public:
   struct Options {

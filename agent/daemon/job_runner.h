@@ -1,0 +1,75 @@
+// Runs the jobs that the controller sends: backups, restores, verifications.
+//
+// Hides:      threads, progress ticks, reports as JSON, the state of sources.
+// Invariants: I1  Every job started gives exactly one result, after it is true.
+//             I2  One job runs at a time (memory is bounded by one pipeline); the others wait in
+//             order. Cancel works on
+//                 waiting and running jobs.
+//             I3  A job names sources and targets only; hosts, credentials and allowed places come
+//             from the
+//                 configuration on this host.
+// Threading:  every method from any thread; on_result and on_progress are called from the runner's
+// threads.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "agent/daemon/agent_config.h"
+#include "agent/daemon/agent_state.h"
+#include "agent/restore/restore_report.h"
+
+namespace grpc {
+class Channel;
+}
+namespace holdfast::v1 {
+class Job;
+class JobProgress;
+class JobResult;
+}  // namespace holdfast::v1
+
+namespace holdfast::daemon {
+
+class JobRunner {
+ public:
+  struct Options {
+    Env env;
+    const AgentConfig* config = nullptr;
+    const AgentState* state = nullptr;
+    std::function<std::shared_ptr<grpc::Channel>()> connect;
+    std::function<absl::Status()> diagnose;
+    std::function<void(const v1::JobProgress&)> on_progress;
+    std::function<void(const v1::JobResult&)> on_result;
+  };
+  explicit JobRunner(Options options);
+  ~JobRunner();  // cancels what runs
+
+  void Start(const v1::Job& job);
+  void Cancel(const Bytes& job_id);
+  std::vector<Bytes> Unfinished() const;
+
+ private:
+  struct Running;
+  void Work(std::stop_token stop);
+  void Execute(const v1::Job& job, Running& running);
+  absl::Status Backup(const v1::Job& job, Running& running, v1::JobResult* result);
+  absl::Status Restore(const v1::Job& job, Running& running, v1::JobResult* result);
+  absl::Status Verify(const v1::Job& job, Running& running, v1::JobResult* result);
+  const SourceConfig* FindSource(const SourceId& id) const;
+  std::optional<std::uint64_t> ExpectedDevice(const SourceId& id) const;
+
+  const Options options_;
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable_any changed_;
+  std::deque<std::unique_ptr<v1::Job>> waiting_;
+  std::map<Bytes, std::shared_ptr<Running>> unfinished_;
+  std::jthread worker_;
+};
+
+}  // namespace holdfast::daemon
