@@ -61,12 +61,12 @@ absl::StatusOr<Globals> ReadGlobals(PgSession& session, const PostgresConnection
                                     const DumpProgram& program, std::stop_token stop) {
   Globals globals;
   ASSIGN_OR_RETURN(
-      const std::string superuser,
-      session.QueryValue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
+      const bool superuser,
+      session.QueryTrue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
   ASSIGN_OR_RETURN(
-      const std::string passwords,
-      session.QueryValue("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"));
-  if (superuser != "t") {
+      const bool passwords,
+      session.QueryTrue("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"));
+  if (!superuser) {
     ASSIGN_OR_RETURN(
         const std::string subscriptions,
         session.QueryValue("SELECT count(*) FROM pg_subscription WHERE subdbid = (SELECT oid FROM "
@@ -81,7 +81,7 @@ absl::StatusOr<Globals> ReadGlobals(PgSession& session, const PostgresConnection
           "options of user mappings were taken only as far as this role may read them");
     }
   }
-  if (passwords == "t") {
+  if (passwords) {
     absl::StatusOr<std::string> all = DumpGlobals(connection, program, {}, stop);
     if (!all.ok()) return std::move(all).status();
     globals.sql = *std::move(all);

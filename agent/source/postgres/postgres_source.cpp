@@ -24,8 +24,7 @@ class Run {
     ASSIGN_OR_RETURN(leader_, PgSession::Open(connection_, stop_));
     ASSIGN_OR_RETURN(program_, FindDumpProgram(env_.fs, options_.pg_dump,
                                                leader_->server_version(), stop_));
-    ASSIGN_OR_RETURN(const std::string standby, leader_->QueryValue("SELECT pg_is_in_recovery()"));
-    standby_ = standby == "t";
+    ASSIGN_OR_RETURN(standby_, leader_->QueryTrue("SELECT pg_is_in_recovery()"));
     return CheckPrivileges(*leader_);
   }
 

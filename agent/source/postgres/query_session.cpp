@@ -103,6 +103,13 @@ absl::StatusOr<std::string> PgSession::QueryValue(const std::string& sql,
   return rows[0][0].value_or("");
 }
 
+absl::StatusOr<bool> PgSession::QueryTrue(const std::string& sql,
+                                          const std::vector<std::string>& parameters) {
+  const absl::StatusOr<std::string> value = QueryValue(sql, parameters);
+  if (!value.ok()) return value.status();
+  return *value == "t";
+}
+
 // search_path is empty so that nothing in the database decides what a name means.
 std::string SessionSettings() {
   return "SET extra_float_digits = 3; SET DateStyle = ISO; SET IntervalStyle = postgres; "

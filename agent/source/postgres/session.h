@@ -45,6 +45,8 @@ class PgSession {
   // The only field of the only row; an error when there is none, "" for NULL.
   absl::StatusOr<std::string> QueryValue(const std::string& sql,
                                          const std::vector<std::string>& parameters = {});
+  absl::StatusOr<bool> QueryTrue(const std::string& sql,
+                                 const std::vector<std::string>& parameters = {});
 };
 
 class PgCopy {
