@@ -16,17 +16,47 @@ import sys
 PIECE = 1 << 20
 
 
+class Directories:
+    """Opens directories at any depth: keeps a descriptor every few levels of the current path."""
+
+    STEP = 12  # components per open: shorter than PATH_MAX whatever their names
+
+    def __init__(self, root):
+        self.kept = [(b"", os.open(root, os.O_RDONLY | os.O_DIRECTORY))]
+
+    def open(self, path):
+        while not (self.kept[-1][0] == b"" or (path + b"/").startswith(self.kept[-1][0] + b"/")):
+            os.close(self.kept.pop()[1])
+        prefix, kept_fd = self.kept[-1]
+        fd = os.dup(kept_fd)
+        parts = [part for part in path[len(prefix):].split(b"/") if part]
+        while parts:
+            step, parts = parts[:self.STEP], parts[self.STEP:]
+            next_fd = os.open(b"/".join(step), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
+                              dir_fd=fd)
+            os.close(fd)
+            fd = next_fd
+            if parts:
+                prefix = path[:len(path) - len(b"/".join(parts)) - 1]
+                self.kept.append((prefix, os.dup(fd)))
+        return fd
+
+    def close(self):
+        for _, fd in self.kept:
+            os.close(fd)
+
+
 def walk(root):
-    """All paths below root, as bytes relative to it, without recursion and by descriptor."""
+    """Everything below root, by its path as bytes relative to root; no recursion."""
     found = {}
     stack = [b""]
-    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    directories = Directories(root)
     try:
         while stack:
             path = stack.pop()
-            fd = open_directory(root_fd, path)
+            fd = directories.open(path)
             try:
-                found[path] = describe(fd, None, path)
+                found[path] = describe(fd, None)
                 for name in os.listdir(fd):
                     name = os.fsencode(name)
                     child = path + b"/" + name if path else name
@@ -34,27 +64,15 @@ def walk(root):
                     if stat.S_ISDIR(info.st_mode):
                         stack.append(child)
                     else:
-                        found[child] = describe(fd, name, child)
+                        found[child] = describe(fd, name)
             finally:
                 os.close(fd)
     finally:
-        os.close(root_fd)
+        directories.close()
     return found
 
 
-def open_directory(root_fd, path):
-    """Opens a path of any length by steps of less than PATH_MAX."""
-    fd = os.dup(root_fd)
-    parts = path.split(b"/") if path else []
-    for begin in range(0, len(parts), 12):
-        step = b"/".join(parts[begin:begin + 12])
-        next_fd = os.open(step, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-        os.close(fd)
-        fd = next_fd
-    return fd
-
-
-def describe(directory_fd, name, path):
+def describe(directory_fd, name):
     """What is compared of one entry. `name` None: the directory itself."""
     if name is None:
         info = os.fstat(directory_fd)

@@ -33,20 +33,6 @@ void MakeSparse(const std::string& path, std::size_t size,
   }
 }
 
-void MakeDeep(const std::string& path, int depth) {
-  ASSERT_EQ(::mkdir(path.c_str(), 0755), 0);
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY));
-  for (int level = 0; level < depth; ++level) {
-    ASSERT_EQ(::mkdirat(fd.get(), "d", 0755), 0) << level;
-    const UniqueFd file(::openat(fd.get(), "z", O_WRONLY | O_CREAT, 0644));
-    const std::string content = level % 500 == 0 ? "deep" : "";
-    ASSERT_EQ(::write(file.get(), content.data(), content.size()),
-              static_cast<ssize_t>(content.size()));
-    fd = UniqueFd(::openat(fd.get(), "d", O_RDONLY | O_DIRECTORY));
-    ASSERT_TRUE(fd.valid());
-  }
-}
-
 void MakeSocket(const std::string& directory) {
   // Bound by a short relative name: sun_path is small.
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
@@ -146,9 +132,23 @@ void MakeNastyTree(const std::string& root, const NastyTreeOptions& options) {
     ASSERT_EQ(::chown((root + "/mode-0-directory/inside").c_str(), 12345, 54321), 0);
     ASSERT_EQ(::chmod((root + "/mode-0-directory").c_str(), 0), 0);
   }
-  MakeDeep(root + "/deep", options.depth);
+  MakeDeepTree(root + "/deep", options.depth);
   SetTime(root + "/links", 5, 5);
   SetTime(root, 1234567890, 987654321);
+}
+
+void MakeDeepTree(const std::string& path, int depth) {
+  ASSERT_EQ(::mkdir(path.c_str(), 0755), 0);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY));
+  for (int level = 0; level < depth; ++level) {
+    ASSERT_EQ(::mkdirat(fd.get(), "d", 0755), 0) << level;
+    const UniqueFd file(::openat(fd.get(), "z", O_WRONLY | O_CREAT, 0644));
+    const std::string content = level % 500 == 0 ? "deep" : "";
+    ASSERT_EQ(::write(file.get(), content.data(), content.size()),
+              static_cast<ssize_t>(content.size()));
+    fd = UniqueFd(::openat(fd.get(), "d", O_RDONLY | O_DIRECTORY));
+    ASSERT_TRUE(fd.valid());
+  }
 }
 
 void RemoveTree(const std::string& path) {

@@ -17,6 +17,9 @@ struct NastyTreeOptions {
 // Fills the existing, empty directory `root`.
 void MakeNastyTree(const std::string& root, const NastyTreeOptions& options);
 
+// `depth` directories named "d" within each other, each with a file "z" beside it.
+void MakeDeepTree(const std::string& path, int depth);
+
 // Removes a tree of any depth.
 void RemoveTree(const std::string& path);
 
