@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +14,6 @@
 #include "common/base/error.h"
 #include "common/env/clock.h"
 #include "common/env/unique_fd.h"
-
-extern char** environ;
 
 namespace holdfast::test {
 namespace {
@@ -95,8 +93,17 @@ void RedisServer::Start() {
   std::vector<char*> pointers;
   for (std::string& argument : argv) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  HOLDFAST_CHECK(
-      ::posix_spawnp(&pid_, "redis-server", nullptr, nullptr, pointers.data(), environ) == 0);
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  HOLDFAST_CHECK(pid_ >= 0);
+  if (pid_ == 0) {
+    // A server must not outlive a test program that was killed, nor hold its output open.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int null = ::open("/dev/null", O_RDWR);
+    for (const int fd : {0, 1, 2}) ::dup2(null, fd);
+    if (::getppid() == parent) ::execvp("redis-server", pointers.data());
+    ::_exit(127);
+  }
   for (int attempt = 0; attempt < 500; ++attempt) {
     const std::string answer = Talk({"PING"});
     // A server that demands a password or still loads its data is up as well.

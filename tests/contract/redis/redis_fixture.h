@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/source/redis/redis_connection.h"
+#include "common/base/error.h"
 #include "tests/support/redis_server.h"
 
 namespace holdfast::redis::test {
