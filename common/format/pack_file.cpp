@@ -1,9 +1,15 @@
 #include "common/format/pack_file.h"
 
 #include "common/base/error.h"
+#include "common/format/object.h"
 #include "fmt/format.h"
 
 namespace holdfast {
+namespace {
+
+constexpr ByteView kObjectMagic{"HFOB", 4};
+
+}  // namespace
 
 absl::StatusOr<PackIndex> ReadPackIndex(FileSystem& fs, const std::string& path) {
   const auto cut = [&](std::string_view what) {
@@ -35,6 +41,25 @@ absl::StatusOr<PackIndex> ReadPackIndex(FileSystem& fs, const std::string& path)
   }
   index.entries = *std::move(entries);
   return index;
+}
+
+PackScan ScanAcrossDamage(ByteView file) {
+  PackScan scan;
+  scan.valid_bytes = kPackHeader.size();
+  std::uint64_t at = scan.valid_bytes;
+  while ((at = file.find(kObjectMagic, at)) != ByteView::npos) {
+    const ByteView rest = file.substr(at);
+    const auto header = ParseObjectHeader(rest);
+    if (!header.ok() || header->object_bytes() > rest.size()) {
+      ++at;
+      continue;
+    }
+    const ByteView object = rest.substr(0, header->object_bytes());
+    scan.entries.push_back({header->chunk_id, at, header->object_bytes(), Crc32(object)});
+    at += object.size();
+    scan.valid_bytes = at;
+  }
+  return scan;
 }
 
 }  // namespace holdfast

@@ -16,7 +16,6 @@ namespace {
 constexpr std::uint64_t kNumbersReserved = 1024;  // one durable write per so many packs
 // An open pack ends at most one object after its target; the rest is room for a footer.
 constexpr std::uint64_t kMaxOpenPackBytes = kPackTargetBytes + 4ull * kMaxObjectBytes;
-constexpr ByteView kObjectMagic{"HFOB", 4};
 
 std::string NextPath(const std::string& staging) { return JoinPath(staging, "next"); }
 
@@ -27,26 +26,6 @@ std::optional<std::uint64_t> NumberOf(std::string_view name, std::string_view en
   name.remove_suffix(ending.size());
   if (!absl::SimpleAtoi(std::string(name), &number)) return std::nullopt;
   return number;
-}
-
-// Whole objects of `file` from `at` on, across damaged regions.
-PackScan ScanAcrossDamage(ByteView file) {
-  PackScan scan;
-  scan.valid_bytes = kPackHeader.size();
-  std::uint64_t at = scan.valid_bytes;
-  while ((at = file.find(kObjectMagic, at)) != ByteView::npos) {
-    const ByteView rest = file.substr(at);
-    const auto header = ParseObjectHeader(rest);
-    if (!header.ok() || header->object_bytes() > rest.size()) {
-      ++at;
-      continue;
-    }
-    const ByteView object = rest.substr(0, header->object_bytes());
-    scan.entries.push_back({header->chunk_id, at, header->object_bytes(), Crc32(object)});
-    at += object.size();
-    scan.valid_bytes = at;
-  }
-  return scan;
 }
 
 absl::Status RemoveIfThere(FileSystem& fs, const std::string& path) {
