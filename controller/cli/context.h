@@ -28,9 +28,9 @@ struct Context {
 
   // Global options; empty: the default place.
   bool json = false;
-  std::string socket;
-  std::string home;
-  std::string passphrase_file;
+  std::string socket = {};
+  std::string home = {};
+  std::string passphrase_file = {};
 
   int exit_code = 0;
 };
