@@ -46,8 +46,7 @@ absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& s
                                                 const RestoreServers& servers,
                                                 restore::RestoreProgress& progress,
                                                 std::stop_token stop) {
-  restore::PostgresRestoreOptions options;
-  options.env = env;
+  restore::PostgresRestoreOptions options{.env = env};
   if (request.as_sql) {
     if (request.target.empty()) {
       return DoesNotFit("postgres", "the SQL script has no path",

@@ -1,0 +1,216 @@
+// holdfast-agent: the daemon beside the stores; also `enroll` and, on a bare machine, `recover`.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/job_reports.h"
+#include "agent/daemon/recover.h"
+#include "common/base/error.h"
+#include "common/env/service.h"
+#include "fmt/format.h"
+
+namespace holdfast::daemon {
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::fputs(Render(status).c_str(), stderr);
+  return ExitCodeOf(status);
+}
+
+int RunDaemon(const std::string& config_path) {
+  BlockTerminationSignals();
+  ForbidCoreDumps();
+  const Env env = RealEnv();
+  const auto config = LoadAgentConfig(env.fs, config_path);
+  if (!config.ok()) return Fail(config.status());
+  if (const absl::Status status = log::Setup(config->log); !status.ok()) return Fail(status);
+  auto agent = Agent::Start(env, *config);
+  if (!agent.ok()) return Fail(agent.status());
+  log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),
+            (*agent)->controller());
+  NotifySystemd("READY=1");
+  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  NotifySystemd("STOPPING=1");
+  log::Info("stopping");
+  agent->reset();
+  return 0;
+}
+
+absl::StatusOr<std::string> ReadToken(const Env& env, const std::string& path) {
+  if (path != "-") {
+    ASSIGN_OR_RETURN(std::string token, env.fs.ReadSecret(path));
+    return token;
+  }
+  std::string token(64 << 10, '\0');
+  token.resize(std::fread(token.data(), 1, token.size(), stdin));
+  return token;
+}
+
+int RunEnroll(const std::string& config_path, const std::string& token_path) {
+  const Env env = RealEnv();
+  const auto config = LoadAgentConfig(env.fs, config_path);
+  if (!config.ok()) return Fail(config.status());
+  const auto token = ReadToken(env, token_path);
+  if (!token.ok()) return Fail(token.status());
+  const auto state = Enroll(env, config->data_directory, *token);
+  if (!state.ok()) return Fail(state.status());
+  fmt::print(stderr, "enrolled as '{}' at the controller {}; now start holdfast-agent\n",
+             state->keys.identity.agent_name, state->agent_address);
+  return 0;
+}
+
+// Steps on stderr, so that a person sees that something happens.
+class StderrProgress final : public restore::RestoreProgress {
+ public:
+  void ExpectTotal(std::uint64_t, std::uint64_t) override {}
+  void Progressed(std::uint64_t, std::uint64_t) override {}
+  void Step(std::string text) override { fmt::print(stderr, "{}\n", text); }
+};
+
+struct RecoverCommand {
+  RecoverOptions access;
+  RestoreRequest restore;
+  RestoreServers servers;
+  bool list = false;
+  bool json = false;
+  source::PostgresConnection postgres;
+  redis::RedisAddress redis;
+  std::string sql_path;
+  std::string rdb_path;
+};
+
+int ListSnapshots(RecoveryAccess& access) {
+  const auto snapshots = access.List();
+  if (!snapshots.ok()) return Fail(snapshots.status());
+  fmt::print("{:<20} {:>6}  {:<9} {:<20}  {}\n", "SOURCE", "SEQ", "KIND", "TAKEN", "STATE");
+  for (const RecoverableSnapshot& each : *snapshots) {
+    fmt::print("{:<20} {:>6}  {:<9} {:<20}  {}\n", Escaped(each.source_name), each.seq, each.kind,
+               each.problem.empty()
+                   ? absl::FormatTime("%Y-%m-%d %H:%M UTC", each.taken_at, absl::UTCTimeZone())
+                   : "",
+               each.problem.empty() ? (each.partial ? "partial" : "complete")
+                                    : "damaged: " + each.problem);
+  }
+  return 0;
+}
+
+int RunRecover(RecoverCommand& command) {
+  const Env env = RealEnv();
+  const auto access = RecoveryAccess::Open(env, command.access);
+  if (!access.ok()) return Fail(access.status());
+  if (command.list) return ListSnapshots(**access);
+  if (command.access.source.empty()) {
+    return Fail(Error(ErrorKind::kUsage, 3013, "unable to recover: no source named",
+                      "Add --source NAME, or --list to see what is there."));
+  }
+  const auto snapshot = FindSnapshot(**access, command.access);
+  if (!snapshot.ok()) return Fail(snapshot.status());
+  if (!command.sql_path.empty()) {
+    command.restore.as_sql = true;
+    command.restore.target = command.sql_path;
+  }
+  if (!command.rdb_path.empty()) command.restore.target = command.rdb_path;
+  command.servers.postgres = command.postgres;
+  command.servers.redis = command.redis;
+  if (!command.access.store_directory.empty()) {
+    command.servers.forbidden_roots.push_back(command.access.store_directory);
+  }
+  StderrProgress progress;
+  const absl::Duration started = env.clock.Monotonic();
+  const auto report =
+      RunRestore(env, *snapshot, command.restore, command.servers, progress, std::stop_token());
+  if (!report.ok()) return Fail(report.status());
+  const double seconds = absl::ToDoubleSeconds(env.clock.Monotonic() - started);
+  if (command.json) {
+    fmt::print("{}\n", ToJson(*report, seconds));
+  } else {
+    fmt::print("restored {} entries ({} bytes) of {}@{} to {}; compared {}\n",
+               report->restored_entries, report->restored_bytes,
+               Escaped(snapshot->facts.info.source_name), snapshot->clear.seq,
+               Escaped(report->target), report->compared_what);
+    for (const std::string& warning : report->warnings) fmt::print("warning: {}\n", warning);
+  }
+  const absl::Status status = restore::StatusOf(*report);
+  return status.ok() ? 0 : Fail(status);
+}
+
+void AddRecover(CLI::App& app, RecoverCommand& command) {
+  app.add_option("--kit", command.access.kit_path, "The recovery kit file (mode 0600)")->required();
+  auto* store = app.add_option("--store", command.access.store_directory,
+                               "A copy of the controller's data directory or of its store");
+  app.add_option("--controller", command.access.controller_address,
+                 "host:port of a living controller's enrolment; default: the one in the kit")
+      ->excludes(store);
+  app.add_option("--source", command.access.source, "Name (or id) of the source to bring back");
+  app.add_option("--seq", command.access.seq, "Snapshot number; default: the newest");
+  app.add_flag("--list", command.list, "Show what can be brought back, and stop");
+  app.add_flag("--json", command.json, "Report as JSON");
+  app.add_option("--target", command.restore.target, "Files: the directory to restore into");
+  app.add_option("--path", command.restore.paths, "Files: only these paths or patterns");
+  std::map<std::string, int> modes{{"refuse", 0}, {"changed", 1}, {"all", 2}};
+  app.add_option("--overwrite", command.restore.overwrite, "Files: refuse, changed or all")
+      ->transform(CLI::CheckedTransformer(modes));
+  app.add_flag("--preserve-privileged", command.restore.preserve_privileged,
+               "Files: setuid bits, capabilities, security attributes");
+  app.add_flag("--allow-devices", command.restore.allow_devices, "Files: make device nodes");
+  app.add_flag("--skip-bad", command.restore.skip_bad, "Files: go on without damaged entries");
+  app.add_flag("--numeric-ids", command.restore.numeric_ids, "Files: owners by number");
+  app.add_option("--database", command.restore.database, "PostgreSQL: the database to create");
+  app.add_option("--table", command.restore.table, "PostgreSQL: only this table");
+  app.add_option("--into-table", command.restore.into_table, "PostgreSQL: its new name");
+  app.add_option("--sql", command.sql_path, "PostgreSQL: write one SQL script instead");
+  app.add_option("--postgres-host", command.postgres.host, "Server or socket directory")
+      ->default_val("/var/run/postgresql");
+  app.add_option("--postgres-port", command.postgres.port)->default_val(5432);
+  app.add_option("--postgres-user", command.postgres.user)->default_val("postgres");
+  app.add_option("--postgres-password-file", command.postgres.password_file);
+  app.add_option("--rdb", command.rdb_path, "Redis: write this RDB file");
+  app.add_flag("--into-server", command.restore.into_server, "Redis: load into an empty server");
+  app.add_option("--redis-host", command.redis.host)->default_val("127.0.0.1");
+  app.add_option("--redis-port", command.redis.port)->default_val(6379);
+  app.footer(
+      "Examples:\n"
+      "  holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --list\n"
+      "  holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --source uploads "
+      "--target /srv/restore");
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon."};
+  app.set_version_flag("--version", "holdfast-agent 0.1.0");
+  app.footer(
+      "Examples:\n  holdfast-agent --config /etc/holdfast/agent.yaml\n"
+      "  holdfast-agent enroll --token-file join.token");
+  std::string config_path;
+  app.add_option("--config", config_path,
+                 "Configuration file (default: /etc/holdfast/agent.yaml if it exists)");
+  app.require_subcommand(0, 1);
+  std::string token_path;
+  CLI::App* enroll = app.add_subcommand("enroll", "Join a controller with a token");
+  enroll->add_option("--token-file", token_path, "File with the token (mode 0600), or - for stdin")
+      ->required();
+  enroll->footer(
+      "Examples:\n  holdfast-agent enroll --token-file join.token\n"
+      "  holdfast-agent --config agent.yaml enroll --token-file - < join.token");
+  RecoverCommand command;
+  CLI::App* recover =
+      app.add_subcommand("recover", "Restore on a bare machine with the recovery kit");
+  AddRecover(*recover, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (enroll->parsed()) return RunEnroll(config_path, token_path);
+  if (recover->parsed()) return RunRecover(command);
+  return RunDaemon(config_path);
+}
+
+}  // namespace
+}  // namespace holdfast::daemon
+
+int main(int argc, char** argv) { return holdfast::daemon::Main(argc, argv); }
