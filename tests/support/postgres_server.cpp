@@ -114,14 +114,14 @@ std::string PostgresServer::Schema(const std::string& database) const {
 std::string PostgresServer::Rows(const std::string& database) const {
   const std::string tables = Sql(
       database,
-      "SELECT format('SELECT %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "
+      "SET search_path = ''; SELECT format('SELECT %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "
       "FROM ONLY %s t;', c.oid::regclass, c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON "
       "n.oid = c.relnamespace WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ "
       "'^pg_' AND n.nspname <> 'information_schema' UNION ALL SELECT format('SELECT %L, count(*), "
       "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM %s t;', c.oid::regclass, "
       "c.oid::regclass) FROM pg_class c WHERE c.relkind IN ('p', 'm') AND NOT c.relispartition AND "
       "c.relispopulated ORDER BY 1");
-  return Sql(database, "SET extra_float_digits = 3; " + tables);
+  return Sql(database, "SET extra_float_digits = 3; SET search_path = ''; " + tables);
 }
 
 bool PostgresServer::HasDatabase(const std::string& name) const {

@@ -46,24 +46,17 @@ absl::Status ExecuteDump(const LoadTarget& target, const std::string& script,
                          const OnFailure& on_failure, std::stop_token stop) {
   ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
                    source::PgSession::Open(target.connection, stop));
-  const std::vector<DumpItem> items = SplitDump(script);
+  const std::vector<DumpItem> items = EventTriggersLast(SplitDump(script));
   RETURN_IF_ERROR(ExecutePreamble(*session, items.front()));
   if (target.superuser) {
     RETURN_IF_ERROR(session->Execute("SET session_replication_role = replica"));
   }
-  // Event triggers last: one that is enabled always would fire for whatever comes after it.
-  for (const bool event_triggers : {false, true}) {
-    for (std::size_t i = 1; i < items.size(); ++i) {
-      const DumpItem& item = items[i];
-      const bool is_event_trigger = item.type == "EVENT TRIGGER" ||
-                                    (item.type == "COMMENT" && item.name.starts_with("EVENT TRIGGER "));
-      if (is_event_trigger != event_triggers) continue;
-      const absl::Status status =
-          session->Execute(WithoutTablespaces(item.sql, target.missing_tablespaces));
-      if (status.ok()) continue;
-      const absl::Status refused = Refused(item, status);
-      RETURN_IF_ERROR(on_failure ? on_failure(item, refused) : refused);
-    }
+  for (std::size_t i = 1; i < items.size(); ++i) {
+    const absl::Status status =
+        session->Execute(WithoutTablespaces(items[i].sql, target.missing_tablespaces));
+    if (status.ok()) continue;
+    const absl::Status refused = Refused(items[i], status);
+    RETURN_IF_ERROR(on_failure ? on_failure(items[i], refused) : refused);
   }
   return absl::OkStatus();
 }

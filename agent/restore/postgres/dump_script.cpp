@@ -1,5 +1,6 @@
 #include "agent/restore/postgres/dump_script.h"
 
+#include <algorithm>
 #include <cctype>
 #include <optional>
 
@@ -142,6 +143,14 @@ std::vector<DumpItem> SplitDump(std::string_view script) {
     line_begin = line_end + 1;
   }
   items.back().sql = script.substr(item_begin);
+  return items;
+}
+
+std::vector<DumpItem> EventTriggersLast(std::vector<DumpItem> items) {
+  std::stable_partition(items.begin(), items.end(), [](const DumpItem& item) {
+    return item.type != "EVENT TRIGGER" &&
+           !(item.type == "COMMENT" && item.name.starts_with("EVENT TRIGGER "));
+  });
   return items;
 }
 

@@ -27,6 +27,8 @@ struct DumpItem {
 };
 
 std::vector<DumpItem> SplitDump(std::string_view script);  // the first item is the preamble
+// The same items with event triggers at the end: one that exists fires for whatever comes after it.
+std::vector<DumpItem> EventTriggersLast(std::vector<DumpItem> items);
 std::vector<std::string> SplitStatements(std::string_view script);
 
 // Follows a text character by character and knows whether it is inside a quote or comment.

@@ -1,5 +1,6 @@
 #include "agent/restore/postgres/sql_file.h"
 
+#include "agent/restore/postgres/dump_script.h"
 #include "agent/source/postgres/row_checksum.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
@@ -48,7 +49,9 @@ class Script {
       RETURN_IF_ERROR(ReadVerified(view_, *content_.large_objects,
                                    [&](ByteView piece) { return file_.Append(piece); }));
     }
-    RETURN_IF_ERROR(file_.Append("\n" + content_.post_data));
+    for (const DumpItem& item : EventTriggersLast(SplitDump(content_.post_data))) {
+      RETURN_IF_ERROR(file_.Append(item.sql));
+    }
     return file_.Sync();
   }
 

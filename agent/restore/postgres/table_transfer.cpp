@@ -41,9 +41,9 @@ class Transfer {
   absl::Status MakeNamesFree() {
     ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> target,
                      source::PgSession::Open(transfer_.target.connection, stop_));
-    ASSIGN_OR_RETURN(const std::string existing,
-                     target->QueryValue("SELECT to_regclass($1) IS NOT NULL", {full_name_}));
-    if (existing == "t") {
+    ASSIGN_OR_RETURN(const bool existing,
+                     target->QueryTrue("SELECT to_regclass($1) IS NOT NULL", {full_name_}));
+    if (existing) {
       return Error(ErrorKind::kRefused, 3101,
                    fmt::format("unable to restore table '{}': database '{}' has one of that name",
                                Escaped(moved_.schema + "." + moved_.name),
@@ -66,9 +66,9 @@ class Transfer {
                         {full_name_}));
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const std::string part = QualifiedName(*parts[i][0], *parts[i][1]);
-      ASSIGN_OR_RETURN(const std::string taken,
-                       target->QueryValue("SELECT to_regclass($1) IS NOT NULL", {part}));
-      if (taken != "t") continue;
+      ASSIGN_OR_RETURN(const bool taken,
+                       target->QueryTrue("SELECT to_regclass($1) IS NOT NULL", {part}));
+      if (!taken) continue;
       RETURN_IF_ERROR(scratch_->Execute(fmt::format(
           "ALTER {} {} RENAME TO {}", parts[i][2] == "S" ? "SEQUENCE" : "INDEX", part,
           QuoteIdentifier(fmt::format("{}_{}_{}", parts[i][1]->substr(0, 40), i,

@@ -66,9 +66,7 @@ absl::Status TemporaryDatabase::Connect(std::stop_token stop) {
   if (connection_.database.empty()) connection_.database = "postgres";
   ASSIGN_OR_RETURN(server_, source::PgSession::Open(connection_, stop));
   ASSIGN_OR_RETURN(
-      const std::string superuser,
-      server_->QueryValue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
-  superuser_ = superuser == "t";
+      superuser_, server_->QueryTrue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
   return absl::OkStatus();
 }
 
@@ -88,10 +86,10 @@ absl::Status TemporaryDatabase::CheckVersionAndName() {
                              source::VersionText(from)),
                  fmt::format("Restore into PostgreSQL {} or later.", from / 10000));
   }
-  ASSIGN_OR_RETURN(const std::string may_create,
-                   server_->QueryValue("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname "
+  ASSIGN_OR_RETURN(const bool may_create,
+                   server_->QueryTrue("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname "
                                        "= current_user"));
-  if (may_create == "t") return absl::OkStatus();
+  if (may_create) return absl::OkStatus();
   return Error(ErrorKind::kPermission, 3104,
                fmt::format("unable to create a database as user '{}'",
                            Escaped(options_.connection.user)),
@@ -101,10 +99,10 @@ absl::Status TemporaryDatabase::CheckVersionAndName() {
 
 absl::StatusOr<std::vector<std::string>> TemporaryDatabase::Lacks() {
   std::vector<std::string> lacks;
-  ASSIGN_OR_RETURN(const std::string may_create,
-                   server_->QueryValue("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE "
+  ASSIGN_OR_RETURN(const bool may_create,
+                   server_->QueryTrue("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE "
                                        "rolname = current_user"));
-  const bool creates_roles = !options_.no_globals && may_create == "t";
+  const bool creates_roles = !options_.no_globals && may_create;
   const std::vector<std::string> stored =
       creates_roles ? RolesIn(content_.globals) : std::vector<std::string>();
   for (const std::string& role : content_.database.roles) {
