@@ -138,6 +138,30 @@ TEST_F(GoldenStoreTest, ADeltaChunkIsInIt) {
   EXPECT_EQ(deltas, 1);
 }
 
+// The object of docs/FORMAT.md, section 10, as printed there, is the one in the pack.
+TEST_F(GoldenStoreTest, WorkedExampleOfTheDocumentIsReal) {
+  const Bytes text = RealFileSystem().ReadFile(HOLDFAST_SOURCE_DIR "/docs/FORMAT.md").value();
+  std::size_t at = text.find("\n48464f42 01 01 00 01");
+  ASSERT_NE(at, std::string::npos);
+  std::string hex;
+  for (++at; text.compare(at, 3, "```") != 0; at = text.find('\n', at) + 1) {
+    // Hexadecimal groups up to the remark, which stands behind two blanks.
+    for (std::size_t i = at; text[i] != '\n' && text.compare(i, 2, "  ") != 0; ++i) {
+      if (text[i] != ' ') hex.push_back(text[i]);
+    }
+  }
+  const Bytes object = FromHex(hex).value();
+  EXPECT_EQ(object.size(), 165u);
+  bool found = false;
+  for (const auto& [path, bytes] : Tree(kGolden + "/store/packs")) {
+    found = found || bytes.find(object) == 235u;
+  }
+  EXPECT_TRUE(found);
+  const ChunkId id = ParseObjectHeader(object)->chunk_id;
+  const OpenedSnapshot opened = Open(2, RecoveryKey()).value();
+  EXPECT_EQ(opened.view->Find("new.txt")->slices.at(0).chunk, id);
+}
+
 TEST_F(GoldenStoreTest, NobodyElseOpensIt) {
   EXPECT_EQ(CodeOf(Open(1, X25519FromSecret(SecretBytes(Bytes(32, 'x')))).status()), 4029);
 }
