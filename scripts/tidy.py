@@ -130,7 +130,7 @@ def check_file(name, text):
         raw.pop()
     lines = code_lines(text)
     is_header, is_test = name.endswith(".h"), name.startswith("tests/")
-    limit = HEADER_LINES if is_header else TEST_LINES if is_test else SOURCE_LINES
+    limit = TEST_LINES if is_test else HEADER_LINES if is_header else SOURCE_LINES
     if len(raw) > limit:
         yield 1, "size", f"{len(raw)} lines, limit {limit}: it holds two ideas"
     for number, line in enumerate(raw, 1):
