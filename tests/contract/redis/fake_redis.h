@@ -6,14 +6,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "agent/source/redis/redis_connection.h"
+#include "common/base/error.h"
 #include "common/env/clock.h"
 #include "common/env/unique_fd.h"
 

@@ -117,11 +117,11 @@ TEST(RdbWalkerTest, HandsOutRecordsOfOldAndRareTypes) {
       Bytes("\x03\x02\x01"
             "m\x03"
             "1.5\x01n\xfe",
-            10),  // sorted set, text scores
+            11),  // sorted set, text scores
       Bytes("\x07\x81\0\0\0\0\0\0\0\x05\x02\x09\x03"
             "4444\x04"
             "88888888\x05\x02xy\0",
-            30),
+            31),
       Bytes("\x02\x00", 2),  // an empty loop
   };
   for (std::size_t i = 0; i < values.size(); ++i) {
