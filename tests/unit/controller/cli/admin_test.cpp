@@ -13,7 +13,7 @@ class EnrollTest : public CliTest {};
 TEST_F(EnrollTest, TheTokenIsAloneOnStdoutAndCertifiesTheAgent) {
   Init();
   ASSERT_EQ(Run({"enroll", "db-1"}), 0) << err();
-  EXPECT_EQ(std::count(out().begin(), out().end(), '\n'), 1);
+  EXPECT_EQ(std::ranges::count(out(), '\n'), 1);
   const auto token = DecodeJoinToken(out());
   ASSERT_TRUE(token.ok()) << token.status();
   EXPECT_EQ(token->enrollment_address, "backup-1.example.org:8443");

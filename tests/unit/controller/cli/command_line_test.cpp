@@ -98,7 +98,7 @@ TEST_F(CommandLineTest, UsageErrorsAreTwoWithOneLineHint) {
     EXPECT_EQ(out(), "");
     EXPECT_EQ(err().rfind("error: unable to read the command line: ", 0), 0u) << err();
     EXPECT_NE(err().find("\nhint: "), std::string::npos) << err();
-    EXPECT_EQ(std::count(err().begin(), err().end(), '\n'), 2) << err();
+    EXPECT_EQ(std::ranges::count(err(), '\n'), 2) << err();
   }
 }
 

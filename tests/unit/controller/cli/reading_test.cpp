@@ -92,12 +92,12 @@ TEST_F(ReadingTest, CatFillsHolesAndFollowsHardLinks) {
 
 TEST_F(ReadingTest, FindSearchesAllSnapshotsNewestFirst) {
   ASSERT_EQ(Run({"find", "uploads", "*.pdf"}), 0) << err();
-  EXPECT_EQ(std::count(out().begin(), out().end(), '\n'), 2) << "each version once\n" << out();
+  EXPECT_EQ(std::ranges::count(out(), '\n'), 2) << "each version once\n" << out();
   EXPECT_EQ(out().find("uploads@1"), std::string::npos) << out();
   EXPECT_EQ(Run({"find", "uploads", "note.txt"}), 0);
-  EXPECT_EQ(std::count(out().begin(), out().end(), '\n'), 2) << out();
+  EXPECT_EQ(std::ranges::count(out(), '\n'), 2) << out();
   EXPECT_EQ(Run({"find", "uploads", "note.txt", "--newest"}), 0);
-  EXPECT_EQ(std::count(out().begin(), out().end(), '\n'), 1) << out();
+  EXPECT_EQ(std::ranges::count(out(), '\n'), 1) << out();
   EXPECT_EQ(Run({"find", "uploads", "receipts/2025-*"}), 0);
   EXPECT_EQ(Run({"find", "uploads@2", "gone.txt"}), 6);
   EXPECT_EQ(Run({"find", "uploads", "gone.txt", "--json"}), 0);
