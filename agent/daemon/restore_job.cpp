@@ -46,7 +46,7 @@ absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& s
                                                 const RestoreServers& servers,
                                                 restore::RestoreProgress& progress,
                                                 std::stop_token stop) {
-  restore::PostgresRestoreOptions options{.env = env};
+  restore::PostgresRestoreOptions options;
   if (request.as_sql) {
     if (request.target.empty()) {
       return DoesNotFit("postgres", "the SQL script has no path",

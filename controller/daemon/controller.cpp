@@ -89,7 +89,7 @@ struct Controller::Impl {
     const std::string directory = JoinPath(config.data_directory, "catalog");
     RETURN_IF_ERROR(env.fs.MakeDirectories(directory));
     ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, JoinPath(directory, "catalog.db")));
-    return ingest::AdoptRecoveredPacks(*catalog, recovered);
+    return ingest::AdoptRecoveredPacks(*catalog, *store, recovered);
   }
 
   absl::Status StartAgentServer(const catalog::Installation& installation) {

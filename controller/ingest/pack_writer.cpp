@@ -44,10 +44,12 @@ absl::Status PackWriter::Finish() {
     if (!pack_) return absl::OkStatus();
   }
   const std::uint64_t size = pack_->size_bytes();
+  const std::uint64_t number = pack_->number();
   const auto pack = std::move(pack_);
   ASSIGN_OR_RETURN(const PackName name, pack->Finish());
   if (name.IsZero()) return catalog_.ForgetPack(pack_row_);
-  return catalog_.FinishPack(pack_row_, name, size);
+  RETURN_IF_ERROR(catalog_.FinishPack(pack_row_, name, size));
+  return store_.Settle(number);
 }
 
 }  // namespace holdfast::ingest
