@@ -184,7 +184,13 @@ class PosixFileSystem final : public FileSystem {
     if (!fd.valid()) return Failure("read secret", path);
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0) return Failure("stat", path);
-    if (S_ISREG(info.st_mode) && (info.st_mode & 077) != 0) {
+    if (!S_ISREG(info.st_mode)) {
+      return Error(
+          ErrorKind::kPermission, 1003,
+          fmt::format("unable to read secret '{}': it is not a regular file", Escaped(path)),
+          "Name a plain file with mode 600.");
+    }
+    if ((info.st_mode & 077) != 0) {
       return Error(
           ErrorKind::kPermission, 1003,
           fmt::format("unable to read secret '{}': group or others may read it (mode {:04o})",
