@@ -72,13 +72,14 @@ PostgresServer::PostgresServer() : port_(FreePort()) {
     }
   }
   Run(AsServerUser({PostgresProgram("initdb"), "-D", data, "-U", "postgres", "--no-sync", "-E",
-                    "UTF8", "--locale=C.UTF-8", "--auth-local=trust",
-                    "--auth-host=scram-sha-256", "--pwfile=" + (directory_ / "password")}));
+                    "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
+                    "--pwfile=" + (directory_ / "password")}));
   std::ofstream(data + "/postgresql.conf", std::ios::app)
       << "port = " << port_ << "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '"
       << directory_.path() << "'\nfsync = off\nfull_page_writes = off\nwal_level = logical\n"
       << "max_wal_senders = 4\nshared_buffers = 64MB\nautovacuum = off\n";
-  Run(AsServerUser({PostgresProgram("pg_ctl"), "-D", data, "-w", "-l", directory_ / "log", "start"}));
+  Run(AsServerUser(
+      {PostgresProgram("pg_ctl"), "-D", data, "-w", "-l", directory_ / "log", "start"}));
 }
 
 PostgresServer::~PostgresServer() {
@@ -97,9 +98,8 @@ void PostgresServer::LoadFile(const std::string& database, const std::string& pa
 }
 
 std::string PostgresServer::Schema(const std::string& database) const {
-  const std::string dump =
-      Run({PostgresProgram("pg_dump"), "-s", "-h", directory_.path(), "-p", std::to_string(port_),
-           "-U", "postgres", database});
+  const std::string dump = Run({PostgresProgram("pg_dump"), "-s", "-h", directory_.path(), "-p",
+                                std::to_string(port_), "-U", "postgres", database});
   std::string result;
   for (std::size_t begin = 0; begin < dump.size();) {
     const std::size_t end = std::min(dump.find('\n', begin), dump.size() - 1);
@@ -114,7 +114,8 @@ std::string PostgresServer::Schema(const std::string& database) const {
 std::string PostgresServer::Rows(const std::string& database) const {
   const std::string tables = Sql(
       database,
-      "SET search_path = ''; SELECT format('SELECT %L, count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "
+      "SET search_path = ''; SELECT format('SELECT %L, count(*), "
+      "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) "
       "FROM ONLY %s t;', c.oid::regclass, c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON "
       "n.oid = c.relnamespace WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ "
       "'^pg_' AND n.nspname <> 'information_schema' UNION ALL SELECT format('SELECT %L, count(*), "

@@ -49,8 +49,7 @@ absl::Status CompareRows(const LoadTarget& target, const SnapshotContent& conten
       target, content.tables,
       [&](const StoredTable& table, source::PgCopy& copy) -> absl::Status {
         RowChecksum sum;
-        RETURN_IF_ERROR(
-            SumCopy(copy, CopyOutSql(table.facts, content.database.encoding), sum));
+        RETURN_IF_ERROR(SumCopy(copy, CopyOutSql(table.facts, content.database.encoding), sum));
         const std::lock_guard lock(mutex);
         groups[GroupOf(table.facts)].found.Add(sum);
         return absl::OkStatus();
@@ -73,10 +72,9 @@ absl::Status CompareSequences(const LoadTarget& target, const SnapshotContent& c
   ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
                    source::PgSession::Open(target.connection, stop));
   for (const source::SequenceFacts& sequence : content.sequences) {
-    ASSIGN_OR_RETURN(
-        const source::PgRows rows,
-        session->Query("SELECT last_value, is_called FROM " +
-                       source::QualifiedName(sequence.schema, sequence.name)));
+    ASSIGN_OR_RETURN(const source::PgRows rows,
+                     session->Query("SELECT last_value, is_called FROM " +
+                                    source::QualifiedName(sequence.schema, sequence.name)));
     const std::string called = sequence.is_called ? "t" : "f";
     if (rows.size() != 1 || rows[0][0] != sequence.last_value || rows[0][1] != called) {
       report.mismatches.push_back({sequence.schema + "." + sequence.name,

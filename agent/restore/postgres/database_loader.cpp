@@ -8,8 +8,8 @@ namespace holdfast::restore {
 namespace {
 
 absl::Status Refused(const DumpItem& item, const absl::Status& status) {
-  const bool keep = KindOf(status) == ErrorKind::kNoSpace || CodeOf(status) == 2104 ||
-                    CodeOf(status) == 2112;
+  const bool keep =
+      KindOf(status) == ErrorKind::kNoSpace || CodeOf(status) == 2104 || CodeOf(status) == 2112;
   const std::string what =
       fmt::format("unable to restore {} '{}'", item.type.empty() ? "preamble" : item.type,
                   Escaped(item.schema.size() > 1 ? item.schema + "." + item.name : item.name));
@@ -75,19 +75,18 @@ absl::Status LoadRows(const LoadTarget& target, const SnapshotView& view,
         const bool frozen = !table.facts.load_via_root && !table.facts.extension_owned;
         RETURN_IF_ERROR(copy.Execute("BEGIN"));
         if (frozen) {
-          RETURN_IF_ERROR(
-              copy.Execute("TRUNCATE ONLY " +
-                           source::QualifiedName(table.facts.schema, table.facts.name)));
+          RETURN_IF_ERROR(copy.Execute(
+              "TRUNCATE ONLY " + source::QualifiedName(table.facts.schema, table.facts.name)));
         }
-        RETURN_IF_ERROR(copy.CopyIn(
-            CopyInSql(table.facts, content.database.encoding,
-                      frozen ? source::CopyMode::kFrozen : source::CopyMode::kPlain),
-            [&](source::PgCopy::WriteCopy write) {
-              return ReadVerified(view, table.entry, [&](ByteView piece) {
-                progress.Progressed(piece.size(), 0);
-                return write(piece);
-              });
-            }));
+        RETURN_IF_ERROR(
+            copy.CopyIn(CopyInSql(table.facts, content.database.encoding,
+                                  frozen ? source::CopyMode::kFrozen : source::CopyMode::kPlain),
+                        [&](source::PgCopy::WriteCopy write) {
+                          return ReadVerified(view, table.entry, [&](ByteView piece) {
+                            progress.Progressed(piece.size(), 0);
+                            return write(piece);
+                          });
+                        }));
         RETURN_IF_ERROR(copy.Execute("COMMIT"));
         progress.Progressed(0, 1);
         return absl::OkStatus();
@@ -100,14 +99,14 @@ absl::Status LoadSequences(const LoadTarget& target, const SnapshotContent& cont
   ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
                    source::PgSession::Open(target.connection, stop));
   for (const source::SequenceFacts& sequence : content.sequences) {
-    RETURN_IF_ERROR(WithContext(
-        session
-            ->Query("SELECT pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)",
-                    {source::QualifiedName(sequence.schema, sequence.name), sequence.last_value,
-                     sequence.is_called ? "t" : "f"})
-            .status(),
-        fmt::format("unable to set sequence '{}'",
-                    Escaped(sequence.schema + "." + sequence.name))));
+    RETURN_IF_ERROR(
+        WithContext(session
+                        ->Query("SELECT pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)",
+                                {source::QualifiedName(sequence.schema, sequence.name),
+                                 sequence.last_value, sequence.is_called ? "t" : "f"})
+                        .status(),
+                    fmt::format("unable to set sequence '{}'",
+                                Escaped(sequence.schema + "." + sequence.name))));
   }
   return absl::OkStatus();
 }

@@ -40,19 +40,27 @@ class SqlScanner {
   bool InComment() const { return InLineComment() || state_ == State::kBlockComment; }
 
  private:
-  enum class State { kCode, kQuote, kEscapeQuote, kIdentifier, kDollar, kLineComment, kBlockComment };
+  enum class State {
+    kCode,
+    kQuote,
+    kEscapeQuote,
+    kIdentifier,
+    kDollar,
+    kLineComment,
+    kBlockComment
+  };
   void StepCode(char c);
   void StepDollar(char c);
 
   State state_ = State::kCode;
   char previous_ = '\0';
   char before_previous_ = '\0';
-  bool escaped_ = false;      // in kEscapeQuote: after a backslash
-  bool in_tag_ = false;       // in kCode: between the dollars that open a quote
+  bool escaped_ = false;  // in kEscapeQuote: after a backslash
+  bool in_tag_ = false;   // in kCode: between the dollars that open a quote
   int comment_depth_ = 0;
-  std::string tag_;           // of the open dollar quote, without dollars
-  std::string candidate_;     // what follows a '$'
-  bool in_candidate_ = false; // in kDollar: after a '$' that may close it
+  std::string tag_;            // of the open dollar quote, without dollars
+  std::string candidate_;      // what follows a '$'
+  bool in_candidate_ = false;  // in kDollar: after a '$' that may close it
 };
 
 // Statements out of a stream of any length, for the script of large objects.

@@ -75,10 +75,10 @@ absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
   RETURN_IF_ERROR(database->Publish());
   report.target = options.database;
   for (const std::string& subscription : content.database.subscriptions) {
-    report.warnings.push_back(
-        fmt::format("subscription '{}' is disabled: enable it when this database shall take part in "
-                    "replication",
-                    Escaped(subscription)));
+    report.warnings.push_back(fmt::format(
+        "subscription '{}' is disabled: enable it when this database shall take part in "
+        "replication",
+        Escaped(subscription)));
   }
   return report;
 }

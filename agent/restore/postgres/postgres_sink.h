@@ -42,10 +42,10 @@ struct PostgresRestoreOptions {
   std::string table;                      // only this one: "schema.table" or "table"
   std::string into_table;                 // its new name, in the same schema
   bool no_globals = false;
-  std::string sql_file;                   // write this script instead of restoring
+  std::string sql_file;  // write this script instead of restoring
   int workers = 2;
   bool keep_mismatched = false;
-  std::string pg_dump = "pg_dump";        // for one table into an existing database
+  std::string pg_dump = "pg_dump";  // for one table into an existing database
   Env env = RealEnv();
 };
 

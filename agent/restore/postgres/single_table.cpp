@@ -14,8 +14,8 @@ using source::QualifiedName;
 using source::QuoteIdentifier;
 
 bool IsNamed(const std::string& schema, const std::string& name, const std::string& wanted) {
-  return !name.empty() && (wanted == name || wanted == schema + "." + name ||
-                           wanted == QualifiedName(schema, name));
+  return !name.empty() &&
+         (wanted == name || wanted == schema + "." + name || wanted == QualifiedName(schema, name));
 }
 
 // The table itself, or all leaves of a partitioned one.
@@ -64,6 +64,20 @@ std::string WithoutForeignOwners(const std::string& script, const std::set<std::
   return result;
 }
 
+// The scratch database lacks the rows a foreign key refers to; TransferTable validates it later.
+std::string WithUncheckedKeys(const std::string& script) {
+  std::string result;
+  for (DumpItem& item : SplitDump(script)) {
+    const std::size_t end = item.sql.rfind(';');
+    if (item.type == "FK CONSTRAINT" && end != std::string::npos &&
+        item.sql.find(" NOT VALID;") == std::string::npos) {
+      item.sql.insert(end, " NOT VALID");
+    }
+    result += item.sql;
+  }
+  return result;
+}
+
 absl::StatusOr<std::set<std::string>> Column(source::PgSession& session, const std::string& sql,
                                              const std::vector<std::string>& parameters = {}) {
   ASSIGN_OR_RETURN(const source::PgRows rows, session.Query(sql, parameters));
@@ -77,7 +91,10 @@ class TableRestore {
   TableRestore(const SnapshotView& view, SnapshotContent content,
                const PostgresRestoreOptions& options, RestoreProgress& progress,
                std::stop_token stop)
-      : view_(view), content_(std::move(content)), options_(options), progress_(progress),
+      : view_(view),
+        content_(std::move(content)),
+        options_(options),
+        progress_(progress),
         stop_(stop) {}
 
   absl::StatusOr<RestoreReport> Run() {
@@ -93,7 +110,7 @@ class TableRestore {
                      "Restore it into a new database.");
       }
       content_.pre_data = WithoutForeignOwners(content_.pre_data, roles_);
-      content_.post_data = WithoutForeignOwners(content_.post_data, roles_);
+      content_.post_data = WithUncheckedKeys(WithoutForeignOwners(content_.post_data, roles_));
       content_.database.roles.clear();
       content_.globals.clear();
     }
@@ -160,11 +177,12 @@ class TableRestore {
     const source::TableFacts& table = content_.tables[0].facts;
     ASSIGN_OR_RETURN(
         const std::set<std::string> owned,
-        Column(*session,
-               "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_depend d JOIN pg_class c ON "
-               "c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' "
-               "AND d.deptype IN ('a', 'i') AND d.refobjid = $1::regclass",
-               {QualifiedName(table.schema, table.name)}));
+        Column(
+            *session,
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_depend d JOIN pg_class c ON "
+            "c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' "
+            "AND d.deptype IN ('a', 'i') AND d.refobjid = $1::regclass",
+            {QualifiedName(table.schema, table.name)}));
     std::vector<source::SequenceFacts> kept;
     for (const source::SequenceFacts& sequence : content_.sequences) {
       ASSIGN_OR_RETURN(const source::PgRows name,
@@ -184,11 +202,11 @@ class TableRestore {
                        source::PgSession::Open(scratch_.connection, stop_));
       const source::TableFacts& facts = content_.tables[0].facts;
       const bool leaf = !Wanted().empty();
-      RETURN_IF_ERROR(session->Execute(fmt::format(
-          "ALTER TABLE {} RENAME TO {}",
-          leaf ? QualifiedName(facts.schema, facts.name)
-               : QualifiedName(facts.root_schema, facts.root_name),
-          QuoteIdentifier(options_.into_table))));
+      RETURN_IF_ERROR(
+          session->Execute(fmt::format("ALTER TABLE {} RENAME TO {}",
+                                       leaf ? QualifiedName(facts.schema, facts.name)
+                                            : QualifiedName(facts.root_schema, facts.root_name),
+                                       QuoteIdentifier(options_.into_table))));
     }
     report_.warnings.push_back("the new database has the whole schema, but only this table's rows");
     RETURN_IF_ERROR(database_->ApplyProperties());

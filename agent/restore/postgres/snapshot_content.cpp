@@ -36,7 +36,7 @@ absl::StatusOr<std::string> ReadText(const SnapshotView& view, std::string_view 
 absl::Status ReadVerified(const SnapshotView& view, const Entry& entry,
                           absl::FunctionRef<absl::Status(ByteView)> consume) {
   const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                             XXH3_freeState);
+                                                                              XXH3_freeState);
   XXH3_128bits_reset(state.get());
   RETURN_IF_ERROR(view.Read(entry, [&](ByteView piece) {
     XXH3_128bits_update(state.get(), piece.data(), piece.size());

@@ -40,10 +40,10 @@ class Script {
       progress.Progressed(table.entry.content_bytes, 1);
     }
     for (const source::SequenceFacts& sequence : content_.sequences) {
-      RETURN_IF_ERROR(file_.Append(fmt::format(
-          "SELECT pg_catalog.setval({}, {}, {});\n",
-          source::QuoteLiteral(source::QualifiedName(sequence.schema, sequence.name)),
-          source::QuoteLiteral(sequence.last_value), sequence.is_called)));
+      RETURN_IF_ERROR(file_.Append(
+          fmt::format("SELECT pg_catalog.setval({}, {}, {});\n",
+                      source::QuoteLiteral(source::QualifiedName(sequence.schema, sequence.name)),
+                      source::QuoteLiteral(sequence.last_value), sequence.is_called)));
     }
     if (content_.large_objects) {
       RETURN_IF_ERROR(ReadVerified(view_, *content_.large_objects,
@@ -116,8 +116,7 @@ absl::StatusOr<RestoreReport> WriteSqlFile(const SnapshotView& view, const Snaps
                  fmt::format("unable to write '{}': it exists", Escaped(options.sql_file)),
                  "Choose another name or remove the file.");
   }
-  const std::string partial =
-      options.sql_file + ".partial-" + ToHex(options.env.rng.Draw(4));
+  const std::string partial = options.sql_file + ".partial-" + ToHex(options.env.rng.Draw(4));
   RestoreReport report;
   ASSIGN_OR_RETURN(std::unique_ptr<File> file, fs.Create(partial));
   progress.Step("writing the script");

@@ -58,21 +58,22 @@ class Transfer {
     }
     ASSIGN_OR_RETURN(
         const source::PgRows parts,
-        scratch_->Query("SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n "
-                        "ON n.oid = c.relnamespace WHERE c.oid IN (SELECT indexrelid FROM pg_index "
-                        "WHERE indrelid = $1::regclass UNION SELECT objid FROM pg_depend WHERE "
-                        "refobjid = $1::regclass AND deptype IN ('a', 'i')) AND c.relkind IN ('i', "
-                        "'S')",
-                        {full_name_}));
+        scratch_->Query(
+            "SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n "
+            "ON n.oid = c.relnamespace WHERE c.oid IN (SELECT indexrelid FROM pg_index "
+            "WHERE indrelid = $1::regclass UNION SELECT objid FROM pg_depend WHERE "
+            "refobjid = $1::regclass AND deptype IN ('a', 'i')) AND c.relkind IN ('i', "
+            "'S')",
+            {full_name_}));
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const std::string part = QualifiedName(*parts[i][0], *parts[i][1]);
       ASSIGN_OR_RETURN(const bool taken,
                        target->QueryTrue("SELECT to_regclass($1) IS NOT NULL", {part}));
       if (!taken) continue;
-      RETURN_IF_ERROR(scratch_->Execute(fmt::format(
-          "ALTER {} {} RENAME TO {}", parts[i][2] == "S" ? "SEQUENCE" : "INDEX", part,
-          QuoteIdentifier(fmt::format("{}_{}_{}", parts[i][1]->substr(0, 40), i,
-                                      ToHex(transfer_.options.env.rng.Draw(4)))))));
+      RETURN_IF_ERROR(scratch_->Execute(
+          fmt::format("ALTER {} {} RENAME TO {}", parts[i][2] == "S" ? "SEQUENCE" : "INDEX", part,
+                      QuoteIdentifier(fmt::format("{}_{}_{}", parts[i][1]->substr(0, 40), i,
+                                                  ToHex(transfer_.options.env.rng.Draw(4)))))));
     }
     return absl::OkStatus();
   }
@@ -104,7 +105,10 @@ class Transfer {
     for (std::size_t i = 1; i < items.size(); ++i) {
       const DumpItem& item = items[i];
       RETURN_IF_ERROR(target_->Execute("SAVEPOINT item"));
-      const absl::Status status = target_->Execute(item.sql);
+      std::string sql = item.sql;
+      const std::size_t unchecked = sql.rfind(" NOT VALID;");
+      if (item.type == "FK CONSTRAINT" && unchecked != std::string::npos) sql.erase(unchecked, 10);
+      const absl::Status status = target_->Execute(sql);
       if (status.ok()) continue;
       if (source::SqlStateOf(status).empty()) return status;
       const bool optional = !before_rows || item.type == "ACL" || item.type == "COMMENT";
@@ -122,11 +126,11 @@ class Transfer {
   }
 
   absl::Status MoveRows() {
-    RETURN_IF_ERROR(target_->CopyIn(
-        CopyInSql(moved_, transfer_.encoding, source::CopyMode::kPlain),
-        [&](source::PgCopy::WriteCopy write) {
-          return ReadVerified(transfer_.view, transfer_.table.entry, write);
-        }));
+    RETURN_IF_ERROR(target_->CopyIn(CopyInSql(moved_, transfer_.encoding, source::CopyMode::kPlain),
+                                    [&](source::PgCopy::WriteCopy write) {
+                                      return ReadVerified(transfer_.view, transfer_.table.entry,
+                                                          write);
+                                    }));
     source::RowChecksum expected;
     source::RowChecksum found;
     expected.AddStored(*transfer_.table.entry.rows, transfer_.table.entry.row_checksum);
@@ -152,9 +156,9 @@ class Transfer {
       const std::string name = QualifiedName(*sequence[0], *sequence[1]);
       ASSIGN_OR_RETURN(const source::PgRows value,
                        scratch_->Query("SELECT last_value, is_called FROM " + name));
-      RETURN_IF_ERROR(target_->Execute(
-          fmt::format("SELECT pg_catalog.setval({}, {}, {})", source::QuoteLiteral(name),
-                      *value[0][0], value[0][1] == "t" ? "true" : "false")));
+      RETURN_IF_ERROR(target_->Execute(fmt::format("SELECT pg_catalog.setval({}, {}, {})",
+                                                   source::QuoteLiteral(name), *value[0][0],
+                                                   value[0][1] == "t" ? "true" : "false")));
     }
     return absl::OkStatus();
   }

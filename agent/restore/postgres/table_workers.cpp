@@ -25,9 +25,9 @@ absl::Status ForEachTable(const LoadTarget& target, const std::vector<StoredTabl
           RETURN_IF_ERROR(copy->Execute("SET session_replication_role = replica"));
         }
       }
-      RETURN_IF_ERROR(WithContext(work(tables[i], *copy),
-                                  fmt::format("table '{}'", Escaped(tables[i].facts.schema + "." +
-                                                                    tables[i].facts.name))));
+      RETURN_IF_ERROR(WithContext(
+          work(tables[i], *copy),
+          fmt::format("table '{}'", Escaped(tables[i].facts.schema + "." + tables[i].facts.name))));
     }
     return absl::OkStatus();
   };

@@ -29,17 +29,18 @@ constexpr char kDatabaseExists[] = "SELECT 1 FROM pg_database WHERE datname = $1
 std::vector<std::string> RolesIn(const std::string& globals) {
   std::vector<std::string> roles;
   for (const std::string& statement : SplitStatements(globals)) {
-    if (statement.starts_with("CREATE ROLE ")) roles.push_back(LeadingIdentifier(statement.substr(12)));
+    if (statement.starts_with("CREATE ROLE "))
+      roles.push_back(LeadingIdentifier(statement.substr(12)));
   }
   return roles;
 }
 
 std::string CreateSql(const source::DatabaseFacts& facts, const std::string& name, int major,
                       bool has_tablespace) {
-  std::string sql = fmt::format(
-      "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-      QuoteIdentifier(name), QuoteLiteral(facts.encoding), QuoteLiteral(facts.collate),
-      QuoteLiteral(facts.ctype));
+  std::string sql =
+      fmt::format("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+                  QuoteIdentifier(name), QuoteLiteral(facts.encoding), QuoteLiteral(facts.collate),
+                  QuoteLiteral(facts.ctype));
   if (major >= 15) {
     sql += facts.locale_provider == "i"
                ? " LOCALE_PROVIDER icu ICU_LOCALE " + QuoteLiteral(facts.icu_locale)
@@ -73,35 +74,35 @@ absl::Status TemporaryDatabase::Connect(std::stop_token stop) {
 absl::Status TemporaryDatabase::CheckVersionAndName() {
   ASSIGN_OR_RETURN(const bool exists, Exists(*server_, kDatabaseExists, options_.database));
   if (exists && options_.table.empty()) {
-    return Error(ErrorKind::kRefused, 3101,
-                 fmt::format("unable to restore into database '{}': it exists",
-                             Escaped(options_.database)),
-                 "Choose another name; rename or drop the old database yourself if it must go.");
+    return Error(
+        ErrorKind::kRefused, 3101,
+        fmt::format("unable to restore into database '{}': it exists", Escaped(options_.database)),
+        "Choose another name; rename or drop the old database yourself if it must go.");
   }
   const int from = content_.database.server_version;
   if (from / 10000 > server_->server_major()) {
-    return Error(ErrorKind::kRefused, 3102,
-                 fmt::format("unable to restore into PostgreSQL {}: the snapshot is from {}",
-                             source::VersionText(server_->server_version()),
-                             source::VersionText(from)),
-                 fmt::format("Restore into PostgreSQL {} or later.", from / 10000));
+    return Error(
+        ErrorKind::kRefused, 3102,
+        fmt::format("unable to restore into PostgreSQL {}: the snapshot is from {}",
+                    source::VersionText(server_->server_version()), source::VersionText(from)),
+        fmt::format("Restore into PostgreSQL {} or later.", from / 10000));
   }
   ASSIGN_OR_RETURN(const bool may_create,
                    server_->QueryTrue("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname "
-                                       "= current_user"));
+                                      "= current_user"));
   if (may_create) return absl::OkStatus();
-  return Error(ErrorKind::kPermission, 3104,
-               fmt::format("unable to create a database as user '{}'",
-                           Escaped(options_.connection.user)),
-               fmt::format("Run as a superuser: ALTER ROLE {} CREATEDB;",
-                           QuoteIdentifier(options_.connection.user)));
+  return Error(
+      ErrorKind::kPermission, 3104,
+      fmt::format("unable to create a database as user '{}'", Escaped(options_.connection.user)),
+      fmt::format("Run as a superuser: ALTER ROLE {} CREATEDB;",
+                  QuoteIdentifier(options_.connection.user)));
 }
 
 absl::StatusOr<std::vector<std::string>> TemporaryDatabase::Lacks() {
   std::vector<std::string> lacks;
   ASSIGN_OR_RETURN(const bool may_create,
                    server_->QueryTrue("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE "
-                                       "rolname = current_user"));
+                                      "rolname = current_user"));
   const bool creates_roles = !options_.no_globals && may_create;
   const std::vector<std::string> stored =
       creates_roles ? RolesIn(content_.globals) : std::vector<std::string>();
@@ -110,9 +111,9 @@ absl::StatusOr<std::vector<std::string>> TemporaryDatabase::Lacks() {
     if (!exists && !Contains(stored, role)) lacks.push_back("role '" + role + "'");
   }
   for (const std::string& extension : content_.database.extensions) {
-    ASSIGN_OR_RETURN(const bool exists,
-                     Exists(*server_, "SELECT 1 FROM pg_available_extensions WHERE name = $1",
-                            extension));
+    ASSIGN_OR_RETURN(
+        const bool exists,
+        Exists(*server_, "SELECT 1 FROM pg_available_extensions WHERE name = $1", extension));
     if (!exists) lacks.push_back("extension '" + extension + "'");
   }
   return lacks;
@@ -121,9 +122,9 @@ absl::StatusOr<std::vector<std::string>> TemporaryDatabase::Lacks() {
 // The attempt is the only sure test of a locale, so it comes first and is listed with the rest.
 absl::Status TemporaryDatabase::CreateEmpty(std::vector<std::string> lacks) {
   const source::DatabaseFacts& facts = content_.database;
-  ASSIGN_OR_RETURN(bool has_tablespace,
-                   Exists(*server_, "SELECT 1 FROM pg_tablespace WHERE spcname = $1",
-                          facts.tablespace));
+  ASSIGN_OR_RETURN(
+      bool has_tablespace,
+      Exists(*server_, "SELECT 1 FROM pg_tablespace WHERE spcname = $1", facts.tablespace));
   has_tablespace = has_tablespace && facts.tablespace != "pg_default";
   connection_.database = "holdfast_restore_" + ToHex(options_.env.rng.Draw(8));
   const absl::Status created = server_->Execute(
@@ -179,7 +180,8 @@ absl::Status TemporaryDatabase::RestoreGlobal(const std::string& statement,
     if (Contains(content_.database.roles, role)) {
       return WithContext(created, fmt::format("unable to create role '{}'", Escaped(role)));
     }
-    warnings.push_back(fmt::format("role '{}' was not created: {}", Escaped(role), MessageOf(created)));
+    warnings.push_back(
+        fmt::format("role '{}' was not created: {}", Escaped(role), MessageOf(created)));
     return absl::OkStatus();
   }
   std::string subject;  // the role that this statement changes
@@ -192,8 +194,8 @@ absl::Status TemporaryDatabase::RestoreGlobal(const std::string& statement,
   if (subject.empty() || !Contains(created_roles_, subject)) return absl::OkStatus();
   const absl::Status done = server_->Execute(statement);
   if (!done.ok()) {
-    warnings.push_back(fmt::format("role '{}' was not set up completely: {}", Escaped(subject),
-                                   MessageOf(done)));
+    warnings.push_back(
+        fmt::format("role '{}' was not set up completely: {}", Escaped(subject), MessageOf(done)));
   }
   return absl::OkStatus();
 }
@@ -232,8 +234,8 @@ absl::Status TemporaryDatabase::ApplyProperties() {
   for (const std::string& grant : facts.grants) {
     const std::size_t bar = grant.find('|');
     if (bar == std::string::npos) continue;
-    statements.push_back(fmt::format("{} ON DATABASE {} {}", grant.substr(0, bar), database,
-                                     grant.substr(bar + 1)));
+    statements.push_back(
+        fmt::format("{} ON DATABASE {} {}", grant.substr(0, bar), database, grant.substr(bar + 1)));
   }
   for (const source::DatabaseSetting& setting : facts.settings) {
     const std::string value = SettingValue(setting.name, setting.value);
@@ -244,7 +246,8 @@ absl::Status TemporaryDatabase::ApplyProperties() {
     std::string variable;  // "app.tenant": each part may need quotes
     for (std::size_t begin = 0; begin <= setting.name.size();) {
       const std::size_t end = std::min(setting.name.find('.', begin), setting.name.size());
-      variable += (begin == 0 ? "" : ".") + QuoteIdentifier(setting.name.substr(begin, end - begin));
+      variable +=
+          (begin == 0 ? "" : ".") + QuoteIdentifier(setting.name.substr(begin, end - begin));
       begin = end + 1;
     }
     statements.push_back(fmt::format("{} SET {} TO {}", whom, variable, value));
@@ -264,9 +267,9 @@ absl::Status TemporaryDatabase::ApplyProperties() {
 }
 
 absl::Status TemporaryDatabase::Publish() {
-  const absl::Status renamed = server_->Execute(
-      fmt::format("ALTER DATABASE {} RENAME TO {}", QuoteIdentifier(name()),
-                  QuoteIdentifier(options_.database)));
+  const absl::Status renamed =
+      server_->Execute(fmt::format("ALTER DATABASE {} RENAME TO {}", QuoteIdentifier(name()),
+                                   QuoteIdentifier(options_.database)));
   if (source::SqlStateOf(renamed) == "42P04") {
     return Error(ErrorKind::kRefused, 3101,
                  fmt::format("unable to restore into database '{}': it was created meanwhile",
@@ -291,9 +294,9 @@ void TemporaryDatabase::Drop() {
         "datname = current_database())");
     for (const source::PgRow& row : names.ok() ? *names : source::PgRows()) {
       const std::string subscription = QuoteIdentifier(row[0].value_or(""));
-      for (const char* action : {"ALTER SUBSCRIPTION {} DISABLE",
-                                 "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
-                                 "DROP SUBSCRIPTION {}"}) {
+      for (const char* action :
+           {"ALTER SUBSCRIPTION {} DISABLE", "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+            "DROP SUBSCRIPTION {}"}) {
         (void)(*inside)->Execute(fmt::format(fmt::runtime(action), subscription));
       }
     }

@@ -25,7 +25,8 @@ std::string ShapesSql() {
   return fmt::format(
       "SELECT c.oid, n.nspname, c.relname, c.relfilenode || ' ' || c.relkind::text || ' ' || "
       "coalesce((SELECT string_agg(a.attname || ' ' || a.atttypid || ' ' || a.attisdropped || ' ' "
-      "|| a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND "
+      "|| a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = "
+      "c.oid AND "
       "a.attnum > 0), '') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.relkind IN ('r', 'p') AND c.relpersistence IN ('p', 'u') AND {} AND {} ORDER BY 2, 3",
       kUserSchema, kNotExtension);

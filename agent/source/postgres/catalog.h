@@ -7,7 +7,8 @@
 //                 changed between the snapshot and the locks.
 // Threading:  one session, one thread.
 // Errors:     kPermission 2114 (lists objects and the GRANT that helps), kSource 2107 (lock, names
-//             relation and blocking process), kSource 2108 (changed while it was listed: try again).
+//             relation and blocking process), kSource 2108 (changed while it was listed: try
+//             again).
 #pragma once
 
 #include <vector>

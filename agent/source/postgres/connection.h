@@ -1,6 +1,7 @@
 // How to reach a PostgreSQL server, and what that becomes for libpq and for its programs.
 //
-// Invariants: the password appears in nothing but the returned conninfo text and PGPASSWORD; neither
+// Invariants: the password appears in nothing but the returned conninfo text and PGPASSWORD;
+// neither
 //             may be logged. argv of a program never carries it.
 // Threading:  values and pure functions.
 // Errors:     kPermission or kNotFound from reading the password file.
@@ -23,7 +24,7 @@ struct PostgresConnection {
   std::string password;       // or:
   std::string password_file;  // a file with nothing but the password, see FileSystem::ReadSecret
   std::string sslmode;        // empty: libpq's default
-  std::string extra;          // more libpq parameters, e.g. "sslrootcert=/etc/ssl/db.pem"; no secrets
+  std::string extra;  // more libpq parameters, e.g. "sslrootcert=/etc/ssl/db.pem"; no secrets
 };
 
 // `connection` with `password` read from `password_file` when there is one.

@@ -173,8 +173,8 @@ absl::StatusOr<std::unique_ptr<PgCopy>> PgCopy::Open(const PostgresConnection& c
   const char* encoding = PQparameterStatus(opened.get(), "server_encoding");
   const bool ascii = encoding != nullptr && std::string_view(encoding) == "SQL_ASCII";
   auto copy = std::make_unique<LibpqCopy>(opened.release(), stop);
-  RETURN_IF_ERROR(copy->Execute(SessionSettings() + "SET client_encoding = " +
-                                QuoteLiteral(ascii ? "SQL_ASCII" : "UTF8")));
+  RETURN_IF_ERROR(copy->Execute(
+      SessionSettings() + "SET client_encoding = " + QuoteLiteral(ascii ? "SQL_ASCII" : "UTF8")));
   return copy;
 }
 

@@ -29,10 +29,9 @@ absl::Status ReadGrants(PgSession& session, DatabaseFacts& facts) {
   facts.grants = {"REVOKE ALL|FROM PUBLIC", "REVOKE ALL|FROM " + QuoteIdentifier(facts.owner)};
   for (const PgRow& row : rows) {
     const std::string grantee = Text(row, 1);
-    facts.grants.push_back(
-        fmt::format("GRANT {}|TO {}{}", Text(row, 0),
-                    grantee.empty() ? "PUBLIC" : QuoteIdentifier(grantee),
-                    Text(row, 2) == "t" && Text(row, 3) != "t" ? " WITH GRANT OPTION" : ""));
+    facts.grants.push_back(fmt::format(
+        "GRANT {}|TO {}{}", Text(row, 0), grantee.empty() ? "PUBLIC" : QuoteIdentifier(grantee),
+        Text(row, 2) == "t" && Text(row, 3) != "t" ? " WITH GRANT OPTION" : ""));
   }
   return absl::OkStatus();
 }
@@ -46,7 +45,8 @@ absl::Status ReadSettings(PgSession& session, DatabaseFacts& facts) {
           "s.setrole, unnest(s.setconfig) WITH ORDINALITY AS c(item, n) WHERE s.setdatabase = {} "
           "ORDER BY 1, c.n",
           kThisDatabase)));
-  for (const PgRow& row : rows) facts.settings.push_back({Text(row, 0), Text(row, 1), Text(row, 2)});
+  for (const PgRow& row : rows)
+    facts.settings.push_back({Text(row, 0), Text(row, 1), Text(row, 2)});
   return absl::OkStatus();
 }
 
@@ -90,7 +90,8 @@ absl::StatusOr<DatabaseFacts> ReadDatabase(PgSession& session) {
           "shobj_description(d.oid, 'pg_database') FROM pg_database d JOIN pg_tablespace t ON "
           "t.oid = d.dattablespace WHERE d.datname = current_database()",
           locale)));
-  if (rows.size() != 1) return Error(ErrorKind::kSource, 2103, "the database is not in pg_database");
+  if (rows.size() != 1)
+    return Error(ErrorKind::kSource, 2103, "the database is not in pg_database");
   const PgRow& row = rows[0];
   DatabaseFacts facts;
   facts.server_version = session.server_version();
@@ -116,8 +117,9 @@ absl::StatusOr<DatabaseFacts> ReadDatabase(PgSession& session) {
                           "= c.reltablespace WHERE t.spcname !~ '^pg_' ORDER BY 1"));
   ASSIGN_OR_RETURN(
       facts.subscriptions,
-      Column(session, fmt::format("SELECT subname FROM pg_subscription WHERE subdbid = {} ORDER BY 1",
-                                  kThisDatabase)));
+      Column(session,
+             fmt::format("SELECT subname FROM pg_subscription WHERE subdbid = {} ORDER BY 1",
+                         kThisDatabase)));
   return facts;
 }
 

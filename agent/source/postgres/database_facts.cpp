@@ -27,8 +27,9 @@ absl::StatusOr<Value> Decoded(std::string_view what, const std::string& json, Ta
   try {
     return take(Json::parse(json));
   } catch (const Json::exception& error) {
-    return Error(ErrorKind::kIntegrity, 3110,
-                 fmt::format("unable to read '{}' of the snapshot: {}", what, Escaped(error.what())));
+    return Error(
+        ErrorKind::kIntegrity, 3110,
+        fmt::format("unable to read '{}' of the snapshot: {}", what, Escaped(error.what())));
   }
 }
 

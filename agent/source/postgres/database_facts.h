@@ -16,7 +16,7 @@
 namespace holdfast::source {
 
 struct DatabaseSetting {
-  std::string role;   // empty: for every role (ALTER DATABASE SET)
+  std::string role;  // empty: for every role (ALTER DATABASE SET)
   std::string name;
   std::string value;  // as pg_db_role_setting keeps it
 };
@@ -56,9 +56,10 @@ struct TableFacts {
   std::string name;
   std::string root_schema;  // of the topmost partitioned table, empty for an ordinary table
   std::string root_name;
-  bool load_via_root = false;  // below a hash partition: rows may belong to another leaf after restore
-  std::string columns;         // quoted and comma-separated, empty: all (also when there are none)
-  std::string condition;       // WHERE … of an extension's configuration table
+  bool load_via_root =
+      false;              // below a hash partition: rows may belong to another leaf after restore
+  std::string columns;    // quoted and comma-separated, empty: all (also when there are none)
+  std::string condition;  // WHERE … of an extension's configuration table
   bool extension_owned = false;
   std::uint64_t size_bytes = 0;
 };

@@ -58,9 +58,8 @@ absl::StatusOr<DumpProgram> FindDumpProgram(FileSystem& fs, const std::string& c
       if (!fs.Exists(path)) continue;
       absl::StatusOr<DumpProgram> found = Inspect(path, stop);
       if (!found.ok()) continue;
-      const bool better =
-          !best.ok() || (best->major != wanted &&
-                         (found->major == wanted || found->major > best->major));
+      const bool better = !best.ok() || (best->major != wanted &&
+                                         (found->major == wanted || found->major > best->major));
       if (better) best = std::move(found);
     }
   }
@@ -86,8 +85,8 @@ absl::Status RunDump(const DumpRun& run, absl::FunctionRef<absl::Status(ByteView
   }
   options.environment = ProgramEnvironment(run.connection);
   DumpFilter filter(write);
-  const absl::StatusOr<ProcessResult> result =
-      RunProcess(options, [&](ByteView piece) { return filter.Feed(piece); }, stop);
+  const absl::StatusOr<ProcessResult> result = RunProcess(
+      options, [&](ByteView piece) { return filter.Feed(piece); }, stop);
   if (!result.ok()) {
     const int code = CodeOf(result.status());
     if (code < 2001 || code > 2002) return result.status();

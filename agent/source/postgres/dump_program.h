@@ -45,8 +45,8 @@ class DumpFilter {
  public:
   explicit DumpFilter(absl::FunctionRef<absl::Status(ByteView)> write) : write_(write) {}
   absl::Status Feed(ByteView bytes);
-  absl::Status Finish();                        // passes on an unterminated last line
-  bool complete() const { return complete_; }   // the closing line was seen
+  absl::Status Finish();                       // passes on an unterminated last line
+  bool complete() const { return complete_; }  // the closing line was seen
 
  private:
   absl::Status Line(ByteView line);

@@ -60,9 +60,8 @@ absl::StatusOr<std::string> RolesFromViews(PgSession& session) {
 absl::StatusOr<Globals> ReadGlobals(PgSession& session, const PostgresConnection& connection,
                                     const DumpProgram& program, std::stop_token stop) {
   Globals globals;
-  ASSIGN_OR_RETURN(
-      const bool superuser,
-      session.QueryTrue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
+  ASSIGN_OR_RETURN(const bool superuser,
+                   session.QueryTrue("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"));
   ASSIGN_OR_RETURN(
       const bool passwords,
       session.QueryTrue("SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"));

@@ -22,8 +22,8 @@ class Run {
   absl::Status Open() {
     ASSIGN_OR_RETURN(connection_, WithPassword(env_.fs, options_.connection));
     ASSIGN_OR_RETURN(leader_, PgSession::Open(connection_, stop_));
-    ASSIGN_OR_RETURN(program_, FindDumpProgram(env_.fs, options_.pg_dump,
-                                               leader_->server_version(), stop_));
+    ASSIGN_OR_RETURN(program_,
+                     FindDumpProgram(env_.fs, options_.pg_dump, leader_->server_version(), stop_));
     ASSIGN_OR_RETURN(standby_, leader_->QueryTrue("SELECT pg_is_in_recovery()"));
     return CheckPrivileges(*leader_);
   }
@@ -45,8 +45,8 @@ class Run {
     builder.ExpectTotal(expected, tables_.size() + 5);
 
     const std::size_t table_count = tables_.size();
-    TableReading reading{connection_, snapshot_, database_.encoding, std::move(tables_),
-                         options_.workers, [this] { return CheckTime(); }};
+    TableReading reading{connection_,        snapshot_,        database_.encoding,
+                         std::move(tables_), options_.workers, [this] { return CheckTime(); }};
     ASSIGN_OR_RETURN(const std::uint64_t rows,
                      ReadTableRows(
                          reading, builder,
@@ -108,17 +108,18 @@ class Run {
     return CheckTime();
   }
 
-  absl::Status Dump(ContentLane& lane, const std::string& path,
-                    std::vector<std::string> arguments, std::stop_token stop, Entry entry = {}) {
+  absl::Status Dump(ContentLane& lane, const std::string& path, std::vector<std::string> arguments,
+                    std::stop_token stop, Entry entry = {}) {
     RETURN_IF_ERROR(lane.Cut());
     RETURN_IF_ERROR(lane.Begin());
-    arguments.insert(arguments.end(),
-                     {"--format=plain", "--snapshot=" + snapshot_,
-                      fmt::format("--lock-wait-timeout={}",
-                                  absl::ToInt64Milliseconds(options_.lock_timeout))});
+    arguments.insert(
+        arguments.end(),
+        {"--format=plain", "--snapshot=" + snapshot_,
+         fmt::format("--lock-wait-timeout={}", absl::ToInt64Milliseconds(options_.lock_timeout))});
     if (standby_) arguments.push_back("--no-unlogged-table-data");
-    RETURN_IF_ERROR(RunDump({program_.pg_dump, std::move(arguments), connection_},
-                            [&](ByteView bytes) { return lane.Write(bytes); }, stop));
+    RETURN_IF_ERROR(RunDump(
+        {program_.pg_dump, std::move(arguments), connection_},
+        [&](ByteView bytes) { return lane.Write(bytes); }, stop));
     entry.path = path;
     return lane.End(std::move(entry));
   }
@@ -158,19 +159,20 @@ class Run {
 
   SourceResult Result(std::size_t table_count, std::uint64_t rows) {
     if (late_) {
-      result_.notes.push_back(fmt::format(
-          "the backup took more than half of the {} it may keep a snapshot open",
-          absl::FormatDuration(options_.max_duration)));
+      result_.notes.push_back(
+          fmt::format("the backup took more than half of the {} it may keep a snapshot open",
+                      absl::FormatDuration(options_.max_duration)));
     }
-    if (standby_) result_.notes.push_back("read from a standby: unlogged tables have no rows there");
+    if (standby_)
+      result_.notes.push_back("read from a standby: unlogged tables have no rows there");
     if (!options_.unlogged_data) result_.notes.push_back("rows of unlogged tables were not taken");
     result_.attributes = {{"database", database_.name},
                           {"server_version", VersionText(database_.server_version)},
                           {"encoding", database_.encoding},
                           {"pg_dump_version", program_.version}};
-    result_.summary = fmt::format("{} table{}, {} row{}", WithCommas(table_count),
-                                  table_count == 1 ? "" : "s", WithCommas(rows),
-                                  rows == 1 ? "" : "s");
+    result_.summary =
+        fmt::format("{} table{}, {} row{}", WithCommas(table_count), table_count == 1 ? "" : "s",
+                    WithCommas(rows), rows == 1 ? "" : "s");
     return std::move(result_);
   }
 

@@ -15,8 +15,8 @@ namespace holdfast::source {
 
 class RowChecksum {
  public:
-  void AddRow(ByteView row);               // `row` without its newline
-  void Add(const RowChecksum& other);      // rows of another part of the same table
+  void AddRow(ByteView row);                              // `row` without its newline
+  void Add(const RowChecksum& other);                     // rows of another part of the same table
   bool AddStored(std::uint64_t rows, ByteView checksum);  // false unless `checksum` has 16 bytes
 
   std::uint64_t rows() const { return rows_; }

@@ -1,11 +1,13 @@
 // Two ways to talk to a server: PgSession for queries, PgCopy for COPY streams.
 //
 // Hides:      libpqxx and its exceptions, libpq, polling, cancellation on stop, SQLSTATEs.
-// Invariants: I1  A lost connection is an error of the call in progress; it is never reopened behind
+// Invariants: I1  A lost connection is an error of the call in progress; it is never reopened
+// behind
 //                 the caller's back, because snapshot and locks would be gone.
 //             I2  COPY text arrives one whole row per call, as the server sends it.
 // Threading:  one thread at a time per object.
-// Errors:     kUnreachable 2101 and kPermission 2102 on connecting; kSource 2103 (statement failed),
+// Errors:     kUnreachable 2101 and kPermission 2102 on connecting; kSource 2103 (statement
+// failed),
 //             2104 (connection lost), kPermission 2103 for SQLSTATE 42501, kNoSpace for 53100;
 //             SqlStateOf tells which SQLSTATE.
 #pragma once

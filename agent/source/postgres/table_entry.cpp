@@ -79,11 +79,11 @@ absl::StatusOr<TableFacts> TableOf(const Entry& entry) {
   table.load_via_root = AttributeOf(entry, "load_via_root") == "yes";
   table.extension_owned = AttributeOf(entry, "extension_owned") == "yes";
   table.size_bytes = entry.content_bytes;
-  if (table.schema.empty() || table.name.empty() || !entry.rows || entry.row_checksum.size() != 16 ||
-      (table.load_via_root && table.root_name.empty())) {
-    return Error(ErrorKind::kIntegrity, 3110,
-                 fmt::format("unable to use entry '{}': it does not describe a table",
-                             Escaped(entry.path)));
+  if (table.schema.empty() || table.name.empty() || !entry.rows ||
+      entry.row_checksum.size() != 16 || (table.load_via_root && table.root_name.empty())) {
+    return Error(
+        ErrorKind::kIntegrity, 3110,
+        fmt::format("unable to use entry '{}': it does not describe a table", Escaped(entry.path)));
   }
   return table;
 }
@@ -100,7 +100,8 @@ std::string CopyOutSql(const TableFacts& table, std::string_view encoding) {
 std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMode mode) {
   const std::string name = table.load_via_root ? QualifiedName(table.root_schema, table.root_name)
                                                : QualifiedName(table.schema, table.name);
-  return fmt::format("COPY {}{} FROM STDIN {}", name, ColumnList(table), CopyOptions(encoding, mode));
+  return fmt::format("COPY {}{} FROM STDIN {}", name, ColumnList(table),
+                     CopyOptions(encoding, mode));
 }
 
 std::string WithCommas(std::uint64_t number) {

@@ -84,7 +84,8 @@ class Workers {
   }
 
   absl::Status ReadOne(const TableFacts& table, PgCopy& copy, ContentLane& lane) {
-    // Which table a worker reads next is chance; a chunk shared by two tables would be new each day.
+    // Which table a worker reads next is chance; a chunk shared by two tables would be new each
+    // day.
     RETURN_IF_ERROR(lane.Cut());
     RETURN_IF_ERROR(lane.Begin());
     RowSink sink(lane);

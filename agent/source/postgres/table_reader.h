@@ -30,8 +30,8 @@ struct TableReading {
 };
 
 // Runs `meanwhile` on the calling thread beside the workers. Returns the number of rows.
-absl::StatusOr<std::uint64_t> ReadTableRows(const TableReading& reading, SnapshotBuilder& builder,
-                                            absl::FunctionRef<absl::Status(std::stop_token)> meanwhile,
-                                            std::stop_token stop);
+absl::StatusOr<std::uint64_t> ReadTableRows(
+    const TableReading& reading, SnapshotBuilder& builder,
+    absl::FunctionRef<absl::Status(std::stop_token)> meanwhile, std::stop_token stop);
 
 }  // namespace holdfast::source

@@ -36,7 +36,8 @@ TEST(DumpScriptTest, PiecesOfAnySizeGiveTheSameStatements) {
 
 TEST(DumpScriptTest, HeadingsCutButNotInsideQuotes) {
   const std::string script =
-      "SET a = 1;\n\n--\n-- Name: f; Type: FUNCTION; Schema: app; Owner: o\n--\n\nCREATE FUNCTION f() "
+      "SET a = 1;\n\n--\n-- Name: f; Type: FUNCTION; Schema: app; Owner: o\n--\n\nCREATE FUNCTION "
+      "f() "
       "AS $$\n--\n-- Name: fake; Type: TABLE; Schema: -; Owner: -\n--\n$$;\n\n--\n-- Name: EVENT "
       "TRIGGER e; Type: COMMENT; Schema: -; Owner: \n--\n\nCOMMENT;\n\n--\n-- Name: t i; Type: FK "
       "CONSTRAINT; Schema: s; Owner: x\n--\n\nALTER;\n";

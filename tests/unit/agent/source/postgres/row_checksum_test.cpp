@@ -85,9 +85,10 @@ TEST(TableEntryTest, AttributesCarryTheTable) {
   EXPECT_EQ(CopyOutSql(*again, "LATIN1"),
             "COPY \"s.\".\"t\"\"\" (\"a b\", c) TO STDOUT (FORMAT text, ENCODING 'LATIN1')");
   table.condition = "WHERE NOT builtin";
-  EXPECT_EQ(CopyOutSql(table, "UTF8"),
-            "COPY (SELECT \"a b\", c FROM ONLY \"s.\".\"t\"\"\" WHERE NOT builtin) TO STDOUT (FORMAT "
-            "text, ENCODING 'UTF8')");
+  EXPECT_EQ(
+      CopyOutSql(table, "UTF8"),
+      "COPY (SELECT \"a b\", c FROM ONLY \"s.\".\"t\"\"\" WHERE NOT builtin) TO STDOUT (FORMAT "
+      "text, ENCODING 'UTF8')");
 }
 
 TEST(DatabaseFactsTest, DocumentsSurviveAndDamageIsAnError) {
