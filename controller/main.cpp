@@ -1,6 +1,7 @@
 // holdfast-controller: the central daemon. See controller/daemon/controller.h.
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 
 #include "common/base/error.h"

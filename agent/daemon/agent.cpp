@@ -193,6 +193,7 @@ absl::StatusOr<AgentState> Enroll(Env env, const std::string& data_directory,
   request.token_id = token.token_id;
   request.secret = token.secret;
   request.agent_id = keys.identity.agent_id;
+  request.agent_name = keys.identity.agent_name;
   request.host = HostName();
   ASSIGN_OR_RETURN(request.csr_pem, rpc::MakeRequest(state.tls.key_pem));
   ASSIGN_OR_RETURN(const CertificateGrant grant, RequestEnrollment(request));

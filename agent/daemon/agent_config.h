@@ -7,7 +7,9 @@
 //     - {name: db, kind: postgres, host: /run/postgresql, database: pos, user: backup,
 //     password_file: pg.password}
 //     - {name: cache, kind: redis, host: 127.0.0.1, port: 6379, password_file: redis.password}
-// Hides:      YAML. Invariants: names are unique; what a kind does not know is refused.
+// Hides:      YAML.
+// Invariants: names are unique; what a kind does not know is refused.
+// Threading:  values and pure functions.
 // Errors:     kUsage with file, line and column; kPermission for secrets with wrong rights.
 #pragma once
 

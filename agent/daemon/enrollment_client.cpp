@@ -159,6 +159,7 @@ absl::StatusOr<CertificateGrant> RequestEnrollment(const EnrollRequest& request)
                   {{"token_id", ToHex(request.token_id)},
                    {"secret", ToHex(request.secret.view())},
                    {"agent_id", request.agent_id.hex()},
+                   {"agent_name", request.agent_name},
                    {"csr_pem", request.csr_pem},
                    {"host", request.host}});
 }

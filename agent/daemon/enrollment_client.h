@@ -29,6 +29,7 @@ struct EnrollRequest {
   Bytes token_id;
   SecretBytes secret;
   AgentId agent_id;
+  std::string agent_name;
   std::string csr_pem;
   std::string host;
 };

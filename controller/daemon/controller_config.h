@@ -6,7 +6,9 @@
 //   advertise: backup.example.com   # host that agents use; default: the host of `listen`
 //   socket: /run/holdfast/controller.sock
 //   log: {level: info, format: text}
-// Errors: kUsage with file, line and column.
+// Hides:     YAML.
+// Threading: values and pure functions.
+// Errors:    kUsage with file, line and column.
 #pragma once
 
 #include <string>

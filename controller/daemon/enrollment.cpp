@@ -139,6 +139,7 @@ struct EnrollmentServer::Impl {
     ASSIGN_OR_RETURN(const rpc::CertificateFacts facts, rpc::ReadCertificate(certificate));
     catalog::AgentRow agent;
     agent.id = *agent_id;
+    agent.name = TextOf(body, "agent_name");
     agent.key_pin = facts.key_pin;
     agent.certificate_not_after_ms =
         static_cast<std::uint64_t>(absl::ToUnixMillis(facts.not_after));

@@ -1,9 +1,9 @@
 // Enrolment over HTTPS: how a host without a certificate gets one.
 //
 //   GET  /v1/ca       the CA certificate; the client compares it with the fingerprint in its token
-//   or kit POST /v1/enroll   {token_id, secret, agent_id, csr_pem, host} → {certificate_pem,
-//   ca_pem, controller_id, agent_port, advertise} POST /v1/recover  {csr_pem, time_ms, signature} →
-//   the same; signed by the owner's key: reads, for a day
+//   or kit POST /v1/enroll   {token_id, secret, agent_id, agent_name, csr_pem, host} →
+//   {certificate_pem, ca_pem, controller_id, agent_port, advertise} POST /v1/recover  {csr_pem,
+//   time_ms, signature} → the same; signed by the owner's key: reads, for a day
 // Hides:      the HTTP server, JSON, the limit of tries per address.
 // Invariants: I1  One text for every refusal: unknown, used, expired, wrong secret.
 //             I2  At most kTriesPerMinute refused tries per client address and minute; then 429.

@@ -10,6 +10,7 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 constexpr std::int64_t kClockWarnMs = 60'000;
+constexpr std::uint32_t kEverySnapshot = 1'000'000;
 constexpr std::uint64_t kLowSpaceBytes = 1ull << 30;
 
 absl::Status FillSourceStatus(const OperatorServiceOptions& options,
@@ -19,7 +20,7 @@ absl::Status FillSourceStatus(const OperatorServiceOptions& options,
   out->set_connected(options.board->IsConnected(source.agent));
   const auto agent = options.catalog->GetAgent(source.agent);
   if (agent.ok()) out->set_agent_name(agent->name);
-  ASSIGN_OR_RETURN(const auto snapshots, options.catalog->ListSnapshots(source.id, 0));
+  ASSIGN_OR_RETURN(const auto snapshots, options.catalog->ListSnapshots(source.id, kEverySnapshot));
   out->set_snapshot_count(snapshots.size());
   if (!snapshots.empty()) {
     control::FillSummary(snapshots.front(), source, out->agent_name(), out->mutable_newest());
