@@ -50,7 +50,9 @@ absl::StatusOr<RestoreServers> ServersOf(const AgentConfig& config, const AgentS
   for (const SourceConfig& source : config.sources) {
     if (!connection.empty() && source.name != connection) continue;
     if (const auto* postgres = std::get_if<source::PostgresOptions>(&source.options)) {
-      if (!servers.postgres) servers.postgres = postgres->connection;
+      if (servers.postgres) continue;
+      servers.postgres = postgres->connection;
+      servers.postgres->database.clear();  // it may be the very one that is gone
     } else if (const auto* redis = std::get_if<redis::RedisOptions>(&source.options)) {
       if (!servers.redis) servers.redis = redis->address;
     }

@@ -86,13 +86,13 @@ absl::Status Export(Context& context, const Options& options) {
     RETURN_IF_ERROR(CheckName("source", one.source_name));  // it becomes the name of a member
     RETURN_IF_ERROR(CheckName("agent", one.agent_name));
   }
-  ASSIGN_OR_RETURN(const ExportResult result,
-                   WriteExport(context.env, options.output, snapshots,
-                               [&](const std::string& member) {
-                                 if (!context.json) {
-                                   context.err << "writing " << Escaped(member) << "\n";
-                                 }
-                               }));
+  ASSIGN_OR_RETURN(
+      const ExportResult result,
+      WriteExport(context.env, options.output, snapshots, [&](const std::string& member) {
+        if (!context.json) {
+          context.err << "writing " << Escaped(member) << "\n";
+        }
+      }));
   return PrintResult(context, options, result);
 }
 

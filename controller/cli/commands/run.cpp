@@ -100,7 +100,9 @@ int Parse(CLI::App& app, Context& context, const std::vector<std::string>& argum
     app.parse(std::move(reversed));
     return context.exit_code;
   } catch (const CLI::CallForHelp&) {
-    context.out << Deepest(app)->help() << std::flush;
+    const CLI::App* deepest = Deepest(app);
+    const CLI::App* parent = deepest->get_parent();
+    context.out << deepest->help(parent == nullptr ? "" : FullName(parent)) << std::flush;
     return 0;
   } catch (const CLI::CallForAllHelp&) {
     context.out << app.help("", CLI::AppFormatMode::All) << std::flush;

@@ -9,29 +9,9 @@
 #include "common/format/manifest.h"
 #include "common/format/object.h"
 #include "controller/cli/operator_client.h"
+#include "tests/unit/controller/cli/fake_fetcher.h"
 
 namespace holdfast::cli::test {
-
-// Objects and envelopes, by id.
-class FakeFetcher final : public ChunkFetcher {
- public:
-  absl::StatusOr<std::vector<Bytes>> Fetch(const DomainId&,
-                                           const std::vector<ChunkId>& ids) override {
-    std::vector<Bytes> result;
-    for (const ChunkId& id : ids) {
-      const auto found = objects.find(id);
-      if (found == objects.end()) {
-        return Error(ErrorKind::kIntegrity, 5001, "chunk '" + id.hex() + "' is missing");
-      }
-      result.push_back(found->second);
-    }
-    return result;
-  }
-  absl::StatusOr<Bytes> FetchEnvelope(const DomainId&, const KeyId&) override {
-    return Error(ErrorKind::kNotFound, 5002, "no such envelope");
-  }
-  std::map<ChunkId, Bytes> objects;
-};
 
 class FakeClient final : public OperatorClient {
  public:
