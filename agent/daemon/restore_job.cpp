@@ -41,6 +41,19 @@ absl::StatusOr<restore::RestoreReport> Files(const OpenedSnapshot& snapshot,
   return restore::RestoreFiles(*snapshot.view, options, progress, stop);
 }
 
+// "public.orders_again" beside "public.orders" means the table orders_again; the sink takes the
+// bare name.
+absl::StatusOr<std::string> NameInSameSchema(const std::string& table, const std::string& into) {
+  const std::size_t dot = table.find('.');
+  if (dot == std::string::npos || into.find('.') == std::string::npos) return into;
+  const std::string schema = table.substr(0, dot + 1);
+  if (into.compare(0, schema.size(), schema) == 0) return into.substr(schema.size());
+  return Error(ErrorKind::kUsage, 3014,
+               fmt::format("unable to restore table '{}' as '{}': it has to stay in its schema",
+                           Escaped(table), Escaped(into)),
+               fmt::format("Name it {}NAME.", Escaped(schema)));
+}
+
 absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& snapshot,
                                                 const RestoreRequest& request,
                                                 const RestoreServers& servers,
@@ -67,7 +80,7 @@ absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& s
     options.database = request.database;
   }
   options.table = request.table;
-  options.into_table = request.into_table;
+  ASSIGN_OR_RETURN(options.into_table, NameInSameSchema(request.table, request.into_table));
   options.no_globals = request.no_globals;
   return restore::RestorePostgres(*snapshot.view, options, progress, stop);
 }

@@ -14,7 +14,8 @@ absl::Status StatusOf(const RestoreReport& report) {
                     "first '{}': {}",
                     Escaped(report.target), report.mismatches.size(), report.compared_items,
                     Escaped(first.path), first.reason),
-        "The restored copy is kept for inspection; restore again or choose another snapshot.");
+        "The snapshot itself is untouched: run 'holdfast verify' on it, restore again, or choose "
+        "another one.");
   }
   if (!report.skipped.empty()) {
     const Problem& first = report.skipped.front();
