@@ -5,9 +5,9 @@
 //   envelopes/<domain hex>/<key id hex>.envelope
 //   domains/<domain hex>/<agent hex>.identity and .secrets
 //   trust/owner.pub (32 raw bytes) and trust/recipients.<version, 20 digits>
-// A controller's data directory holds a store as store/, and open packs as staging/<number>.open, which
-// count as part of the store: recovery without a catalog reads both.
-// Threading: pure functions.
+// A controller's data directory holds a store as store/, and open packs as staging/<number>.open,
+// which count as part of the store: recovery without a catalog reads both. Threading: pure
+// functions.
 #pragma once
 
 #include <string>

@@ -1,8 +1,10 @@
-// A store directory read without catalog and without controller: what is in it, and sealed objects by id.
+// A store directory read without catalog and without controller: what is in it, and sealed objects
+// by id.
 //
 // Hides:      layout, pack footers, open packs of a controller that died.
 // Invariants: I1  Read-only: nothing is created, changed or locked.
-//             I2  A pack that does not read is reported in damage() and skipped; the rest stays usable.
+//             I2  A pack that does not read is reported in damage() and skipped; the rest stays
+//             usable.
 // Threading:  every method from any thread after Open.
 // Errors:     kNotFound, kIntegrity 4090… naming the file or the chunk.
 #pragma once
@@ -19,7 +21,8 @@ namespace holdfast {
 class StoreReader final : public ChunkFetcher {
  public:
   // `directory` is a store (has packs/) or a controller's data directory (has store/ and staging/).
-  static absl::StatusOr<std::shared_ptr<StoreReader>> Open(FileSystem& fs, const std::string& directory);
+  static absl::StatusOr<std::shared_ptr<StoreReader>> Open(FileSystem& fs,
+                                                           const std::string& directory);
   ~StoreReader() override;
 
   PublicKey owner() const;  // as the store says; a recovery kit is the authority
@@ -29,7 +32,8 @@ class StoreReader final : public ChunkFetcher {
   absl::StatusOr<SnapshotDocuments> Documents(const SourceId& source, std::uint64_t seq) const;
   const std::vector<Problem>& damage() const;
 
-  absl::StatusOr<std::vector<Bytes>> Fetch(const DomainId& domain, const std::vector<ChunkId>& ids) override;
+  absl::StatusOr<std::vector<Bytes>> Fetch(const DomainId& domain,
+                                           const std::vector<ChunkId>& ids) override;
   absl::StatusOr<Bytes> FetchEnvelope(const DomainId& domain, const KeyId& key_id) override;
 
  private:

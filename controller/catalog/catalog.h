@@ -1,14 +1,19 @@
-// The controller's catalog (SQLite): agents, sources, packs, chunks, snapshots and who references what, as spans.
+// The controller's catalog (SQLite): agents, sources, packs, chunks, snapshots and who references
+// what, as spans.
 //
 // Hides:      SQL, migrations, the single writer, span arithmetic (DESIGN 7, CATALOG A).
-// Invariants: I1  Every method is one transaction: after kill -9 it has happened wholly or not at all.
-//             I2  CommitSnapshot succeeds only when every chunk of the new snapshot is LIVE in the agent's domain at
+// Invariants: I1  Every method is one transaction: after kill -9 it has happened wholly or not at
+// all.
+//             I2  CommitSnapshot succeeds only when every chunk of the new snapshot is LIVE in the
+//             agent's domain at
 //                 that moment; it then references them until the snapshot is removed.
-//             I3  Committing seq n costs O(difference to n−1). Seqs and row ids are never used twice.
-//             I4  One run_id is committed at most once; asking again gives the same answer.
-//             I5  Ids are looked up within the caller's domain: "exists elsewhere" and "does not exist" look alike.
-// Threading:  every method from any thread (one writer connection behind a mutex, readers query_only).
-// Errors:     kConflict, kNotFound, kPermission as named; kIntegrity 5001 for a damaged database; kNoSpace;
+//             I3  Committing seq n costs O(difference to n−1). Seqs and row ids are never used
+//             twice. I4  One run_id is committed at most once; asking again gives the same answer.
+//             I5  Ids are looked up within the caller's domain: "exists elsewhere" and "does not
+//             exist" look alike.
+// Threading:  every method from any thread (one writer connection behind a mutex, readers
+// query_only). Errors:     kConflict, kNotFound, kPermission as named; kIntegrity 5001 for a
+// damaged database; kNoSpace;
 //             a newer schema is kUsage 5002 "downgrade unsupported".
 #pragma once
 
@@ -18,111 +23,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/crypto/crypto.h"
 #include "common/env/env.h"
-#include "common/format/pack.h"
+#include "controller/catalog/catalog_rows.h"
 
 namespace holdfast::catalog {
-
-struct Installation {
-  Bytes controller_id;  // 16, made at the first Open
-  std::optional<PublicKey> owner;
-  Bytes recipients;     // newest owner-signed list, empty before init
-  std::uint64_t recipients_version = 0;
-};
-
-struct AgentRow {
-  AgentId id;
-  std::string name;
-  std::optional<DomainId> domain;         // after PublishDomain
-  Hash256 key_pin;                        // SHA-256 of the certificate's SubjectPublicKeyInfo
-  std::uint64_t certificate_not_after_ms = 0;
-  bool removed = false;
-  std::uint64_t enrolled_at_ms = 0;
-  std::uint64_t last_seen_ms = 0;
-  std::int64_t clock_skew_ms = 0;
-  std::string host;
-  std::string software_version;
-};
-
-struct TokenRow {
-  Bytes id;                               // 16
-  Hash256 secret_hash;
-  std::string agent_name;
-  std::uint64_t expires_at_ms = 0;
-};
-
-struct SourceRow {
-  std::int64_t row = 0;                   // small integer used in spans
-  SourceId id;
-  AgentId agent;
-  std::string name;
-  std::string kind;
-  std::uint64_t head_seq = 0;             // 0: no snapshot
-};
-
-struct PackLocation {
-  std::int64_t pack_row = 0;
-  PackName name;                          // zero while open
-  std::uint64_t open_number = 0;
-};
-
-struct ChunkLocation {
-  PackLocation pack;
-  std::uint64_t offset_bytes = 0;
-  std::uint32_t length_bytes = 0;
-};
-
-struct SnapshotRow {
-  SourceId source;
-  AgentId agent;
-  DomainId domain;
-  std::uint64_t seq = 0;
-  Hash256 snapshot_id;
-  std::uint64_t taken_at_ms = 0;
-  std::uint64_t committed_at_ms = 0;
-  bool partial = false;
-  std::uint64_t content_bytes = 0;
-  std::uint64_t entry_count = 0;
-  std::uint64_t stored_bytes = 0;
-  std::uint64_t chunk_count = 0;
-  std::uint64_t duration_ms = 0;
-  std::uint64_t verified_at_ms = 0;
-};
-
-struct SnapshotCommit {
-  SourceId source;
-  Bytes run_id;                           // 16
-  std::uint64_t seq = 0;                  // must be head + 1, else kConflict
-  Hash256 snapshot_id;
-  std::uint64_t taken_at_ms = 0;
-  bool partial = false;
-  std::uint64_t content_bytes = 0;
-  std::uint64_t entry_count = 0;
-  std::uint64_t stored_bytes = 0;
-  std::uint64_t duration_ms = 0;
-  bool full = true;                       // `added` is the whole reference set: the catalog finds the difference itself
-  std::vector<ChunkId> added;             // sorted, unique
-  std::vector<ChunkId> removed;           // difference only
-};
-
-struct CommitResult {
-  SnapshotRow snapshot;
-  std::vector<ChunkId> missing;           // not empty: nothing was committed
-};
-
-struct RunFailure {
-  std::uint64_t at_ms = 0;
-  std::uint32_t exit_code = 0;
-  std::uint32_t error_code = 0;
-  std::string message;
-};
-
-struct Totals {
-  std::uint64_t pack_count = 0;
-  std::uint64_t pack_bytes = 0;           // open packs included
-  std::uint64_t chunk_count = 0;
-};
 
 class Catalog {
  public:
@@ -132,46 +36,68 @@ class Catalog {
 
   // Installation and trust
   virtual absl::StatusOr<Installation> GetInstallation() = 0;
-  virtual absl::Status SetOwner(const PublicKey& owner, ByteView recipients, std::uint64_t version) = 0;  // kConflict when set
-  virtual absl::Status SetRecipients(ByteView recipients, std::uint64_t version) = 0;  // version must be stored + 1: kConflict
+  virtual absl::Status SetOwner(const PublicKey& owner, ByteView recipients,
+                                std::uint64_t version) = 0;  // kConflict when set
+  virtual absl::Status SetRecipients(
+      ByteView recipients, std::uint64_t version) = 0;  // version must be stored + 1: kConflict
 
   // Agents and enrolment
-  virtual absl::Status AddToken(const TokenRow& token) = 0;      // kConflict: an agent with this name exists and is not removed
-  // Uses up the token and adds the agent, in one transaction. The same kPermission 6020 for unknown, used, expired, wrong secret.
-  virtual absl::StatusOr<AgentRow> Enrol(ByteView token_id, ByteView secret, const AgentRow& agent, std::uint64_t now_ms) = 0;
+  virtual absl::Status AddToken(
+      const TokenRow& token) = 0;  // kConflict: an agent with this name exists and is not removed
+  // Uses up the token and adds the agent, in one transaction. The same kPermission 6020 for
+  // unknown, used, expired, wrong secret.
+  virtual absl::StatusOr<AgentRow> Enrol(ByteView token_id, ByteView secret, const AgentRow& agent,
+                                         std::uint64_t now_ms) = 0;
   virtual absl::StatusOr<AgentRow> GetAgent(const AgentId& id) = 0;
   virtual absl::StatusOr<AgentRow> FindAgent(const std::string& name) = 0;  // not removed
   virtual absl::StatusOr<std::vector<AgentRow>> ListAgents(bool include_removed) = 0;
-  virtual absl::Status RemoveAgent(const std::string& name) = 0;   // its snapshots stay
-  virtual absl::Status SetAgentDomain(const AgentId& id, const DomainId& domain) = 0;  // once; another domain: kConflict
-  virtual absl::Status SetAgentCertificate(const AgentId& id, const Hash256& key_pin, std::uint64_t not_after_ms) = 0;
-  virtual absl::Status SetAgentSeen(const AgentRow& seen) = 0;     // last_seen, skew, host, software_version
+  virtual absl::Status RemoveAgent(const std::string& name) = 0;  // its snapshots stay
+  virtual absl::Status SetAgentDomain(
+      const AgentId& id, const DomainId& domain) = 0;  // once; another domain: kConflict
+  virtual absl::Status SetAgentCertificate(const AgentId& id, const Hash256& key_pin,
+                                           std::uint64_t not_after_ms) = 0;
+  virtual absl::Status SetAgentSeen(
+      const AgentRow& seen) = 0;  // last_seen, skew, host, software_version
 
-  // Sources: what an agent says it has. Sources it no longer names keep their snapshots and are not `configured`.
+  // Sources: what an agent says it has. Sources it no longer names keep their snapshots and are not
+  // `configured`.
   virtual absl::Status SetSources(const AgentId& agent, const std::vector<SourceRow>& sources) = 0;
   virtual absl::StatusOr<std::vector<SourceRow>> ListSources(bool configured_only) = 0;
   virtual absl::StatusOr<SourceRow> GetSource(const SourceId& id) = 0;
 
   // Packs and chunks
-  virtual absl::StatusOr<std::int64_t> AddOpenPack(const DomainId& domain, std::uint64_t open_number) = 0;
-  // Durable objects of an open pack become LIVE (STORED). A chunk that is LIVE already keeps its first place.
+  virtual absl::StatusOr<std::int64_t> AddOpenPack(const DomainId& domain,
+                                                   std::uint64_t open_number) = 0;
+  // Durable objects of an open pack become LIVE (STORED). A chunk that is LIVE already keeps its
+  // first place.
   virtual absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries) = 0;
-  virtual absl::Status FinishPack(std::int64_t pack_row, const PackName& name, std::uint64_t size_bytes) = 0;
-  virtual absl::Status ForgetPack(std::int64_t pack_row) = 0;      // given up: its chunk rows go
+  virtual absl::Status FinishPack(std::int64_t pack_row, const PackName& name,
+                                  std::uint64_t size_bytes) = 0;
+  virtual absl::Status ForgetPack(std::int64_t pack_row) = 0;  // given up: its chunk rows go
   virtual absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) = 0;
-  virtual absl::StatusOr<std::vector<bool>> HasChunks(const DomainId& domain, const std::vector<ChunkId>& ids) = 0;
+  virtual absl::StatusOr<std::vector<bool>> HasChunks(const DomainId& domain,
+                                                      const std::vector<ChunkId>& ids) = 0;
   // One per id, kNotFound 5020 naming the first unknown one.
-  virtual absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain, const std::vector<ChunkId>& ids) = 0;
-  virtual absl::Status MarkBad(const DomainId& domain, const ChunkId& id) = 0;  // not LIVE any more: the next backup sends it again
+  virtual absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
+                                                            const std::vector<ChunkId>& ids) = 0;
+  virtual absl::Status MarkBad(
+      const DomainId& domain,
+      const ChunkId& id) = 0;  // not LIVE any more: the next backup sends it again
 
   // Snapshots
-  virtual absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit, std::uint64_t now_ms) = 0;
-  virtual absl::StatusOr<std::optional<SnapshotRow>> FindRun(const SourceId& source, ByteView run_id) = 0;
-  virtual absl::StatusOr<SnapshotRow> GetSnapshot(const SourceId& source, std::uint64_t seq) = 0;  // 0: newest
-  virtual absl::StatusOr<std::vector<SnapshotRow>> ListSnapshots(const SourceId& source, std::uint32_t limit) = 0;  // newest first
+  virtual absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,
+                                                      std::uint64_t now_ms) = 0;
+  virtual absl::StatusOr<std::optional<SnapshotRow>> FindRun(const SourceId& source,
+                                                             ByteView run_id) = 0;
+  virtual absl::StatusOr<SnapshotRow> GetSnapshot(const SourceId& source,
+                                                  std::uint64_t seq) = 0;  // 0: newest
+  virtual absl::StatusOr<std::vector<SnapshotRow>> ListSnapshots(
+      const SourceId& source, std::uint32_t limit) = 0;  // newest first
   // The reference set of a snapshot, sorted: for checks and rebuilds.
-  virtual absl::StatusOr<std::vector<ChunkId>> References(const SourceId& source, std::uint64_t seq) = 0;
-  virtual absl::Status SetVerified(const SourceId& source, std::uint64_t seq, std::uint64_t at_ms) = 0;
+  virtual absl::StatusOr<std::vector<ChunkId>> References(const SourceId& source,
+                                                          std::uint64_t seq) = 0;
+  virtual absl::Status SetVerified(const SourceId& source, std::uint64_t seq,
+                                   std::uint64_t at_ms) = 0;
 
   // Runs
   virtual absl::Status RecordFailure(const SourceId& source, const RunFailure& failure) = 0;

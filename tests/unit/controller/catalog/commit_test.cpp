@@ -186,7 +186,6 @@ TEST_F(CommitTest, KilledAtAnyMomentItHappenedOrNot) {
   AddPack(1, Chunks(0, 30'000));
   ExpectCommitted(FullCommit(1, 1, Chunks(0, 15'000)));
   std::vector<std::vector<ChunkId>> sets = {{}, Chunks(0, 15'000)};
-  std::mt19937 random(7);
   int cut = 0;
   for (int round = 0; round < 12; ++round) {
     const std::uint64_t seq = sets.size();
@@ -198,7 +197,8 @@ TEST_F(CommitTest, KilledAtAnyMomentItHappenedOrNot) {
       auto opened = Catalog::Open(RealEnv(), path());
       ::_exit(opened.ok() && (*opened)->CommitSnapshot(commit, 1).ok() ? 0 : 1);
     }
-    ::usleep(20'000 + random() % 400'000);
+    // From before the child has opened the catalog until after it is done.
+    RealClock().SleepFor(absl::Milliseconds(30 * round), {});
     ::kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -211,6 +211,12 @@ TEST_F(CommitTest, KilledAtAnyMomentItHappenedOrNot) {
       ExpectReferences(1, i, sets[i]);
   }
   EXPECT_GT(cut, 0) << "no commit was cut off";
+}
+
+std::set<ChunkId> Minus(const std::set<ChunkId>& a, const std::set<ChunkId>& b) {
+  std::set<ChunkId> result;
+  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::inserter(result, result.end()));
+  return result;
 }
 
 // Two sources of one agent and one of another; chunks come, go bad and come again.
@@ -260,16 +266,11 @@ TEST_P(SpanModel, EverySnapshotReferencesItsSet) {
         next.erase(id);
       }
     }
-    std::set<ChunkId> added, removed, missing;
-    std::set_difference(next.begin(), next.end(), history.back().begin(), history.back().end(),
-                        std::inserter(added, added.end()));
-    std::set_difference(history.back().begin(), history.back().end(), next.begin(), next.end(),
-                        std::inserter(removed, removed.end()));
-    std::set_difference(next.begin(), next.end(), live[domain].begin(), live[domain].end(),
-                        std::inserter(missing, missing.end()));
+    const std::set<ChunkId> missing = Minus(next, live[domain]);
     const SnapshotCommit commit =
         below(2) == 0 ? FullCommit(source, history.size(), as_vector(next))
-                      : Difference(source, history.size(), as_vector(added), as_vector(removed));
+                      : Difference(source, history.size(), as_vector(Minus(next, history.back())),
+                                   as_vector(Minus(history.back(), next)));
     const auto result = catalog_->CommitSnapshot(commit, 1);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(result->missing.empty(), missing.empty());
