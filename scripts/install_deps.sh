@@ -2,6 +2,7 @@
 # The one list of Debian 12 packages that Holdfast needs. Installs by apt what is missing, and does
 # nothing (no root, no network) when nothing is.
 #   scripts/install_deps.sh           to build
+#   scripts/install_deps.sh --servers to build and to run deploy/quickstart.sh
 #   scripts/install_deps.sh --test    to build and to run every test
 #   scripts/install_deps.sh --list …  only prints the packages
 set -eu
@@ -13,15 +14,17 @@ build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev libgtest-dev libgmock-dev
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.
-test="ccache mold postgresql-15 redis-server acl attr clang-14 clang-format-14"
+servers="postgresql-15 redis-server"
+test="ccache mold $servers acl attr clang-14 clang-format-14"
 
 wanted=$build
 list=no
 for option in "$@"; do
   case "$option" in
+    --servers) wanted="$build $servers" ;;
     --test) wanted="$build $test" ;;
     --list) list=yes ;;
-    *) echo "usage: scripts/install_deps.sh [--test] [--list]" >&2; exit 2 ;;
+    *) echo "usage: scripts/install_deps.sh [--servers|--test] [--list]" >&2; exit 2 ;;
   esac
 done
 if [ "$list" = yes ]; then

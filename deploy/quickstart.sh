@@ -1,0 +1,326 @@
+#!/bin/bash
+# One command on Debian 12: builds Holdfast, gives it a point-of-sale system to protect (PostgreSQL,
+# Redis, uploads, configuration), backs all up twice, destroys all, restores all and compares with
+# tools that are not Holdfast. Ends with "quickstart: everything came back" and status 0 only when so.
+#   deploy/quickstart.sh             everything, in a temporary directory that is removed at the end
+#   deploy/quickstart.sh --keep      leaves it running and says what to try next
+#   deploy/quickstart.sh --no-build  takes the binaries of build/release/bin, or of $HOLDFAST_BIN
+#   deploy/quickstart.sh --dir DIR   works in DIR, which must be new or empty
+# Works as root and as an ordinary user; only installing packages needs root or sudo.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+here=$root/deploy/quickstart
+sources=(db cache uploads config)
+work="" step_name="" keep=no build=yes directory=""
+# shellcheck source=deploy/quickstart/servers.sh
+. "$here/servers.sh"
+
+usage() {
+  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+}
+
+parse_options() {
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --keep) keep=yes ;;
+      --no-build) build=no ;;
+      --dir) [ $# -gt 1 ] || usage; directory=$2; shift ;;
+      *) usage ;;
+    esac
+    shift
+  done
+}
+
+# step TEXT COMMAND...: one line with its seconds; what the command prints goes to the log.
+step() {
+  local begin=$EPOCHREALTIME
+  step_name=$1
+  shift
+  printf '  %-66s' "$step_name"
+  printf '== %s\n' "$step_name" >>"$work/log/steps.log"
+  "$@" </dev/null >>"$work/log/steps.log" 2>&1
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf " %5.1f s\n", b - a }'
+  step_name=""
+}
+
+at_exit() {
+  local status=$?
+  trap - EXIT
+  trap '' INT TERM HUP  # cleaning up is not interrupted
+  if [ $status -ne 0 ] && [ -n "$step_name" ]; then
+    printf '\nquickstart: failed at: %s\n' "$step_name" >&2
+    for log in "$work"/log/*.log "$work"/postgres/server.log; do
+      [ -s "$log" ] || continue
+      printf '\n--- end of %s\n' "${log##*/}" >&2
+      tail -n 25 "$log" >&2
+    done
+  fi
+  if [ -x "$work/stop.sh" ] && ! { [ $keep = yes ] && [ $status -eq 0 ]; }; then
+    "$work/stop.sh" --remove || true
+  elif [ -n "$work" ] && [ $status -ne 0 ]; then
+    rm -rf "$work"
+  fi
+  exit $status
+}
+
+make_directory() {
+  if [ -n "$directory" ]; then
+    mkdir -p "$directory"
+    directory=$(cd "$directory" && pwd)
+    if [ -n "$(ls -A "$directory")" ]; then
+      echo "error: '$directory' is not empty; name a new directory with --dir" >&2
+      exit 2
+    fi
+  else
+    directory=$(mktemp -d "${TMPDIR:-/var/tmp}/holdfast-quickstart.XXXXXX")
+  fi
+  if [ ${#directory} -gt 90 ] || [[ $directory =~ [^A-Za-z0-9/._-] ]]; then
+    echo "error: '$directory' does not do: at most 90 letters, digits and /._- (socket, YAML)" >&2
+    exit 2
+  fi
+  if [ "$(df -Pk "$directory" | awk 'NR == 2 {print $4}')" -lt $((3 << 20)) ]; then
+    echo "error: '$directory' has less than 3 GiB free; name another place with --dir" >&2
+    exit 11
+  fi
+  work=$directory
+  chmod 755 "$work"  # PostgreSQL's own user passes through
+  mkdir "$work"/{log,run,app,facts,events}
+  mkdir -m 700 "$work"/{secret,home}
+}
+
+install_packages() {
+  if [ $build = no ] && command -v psql redis-server python3 openssl &&
+    ls /usr/lib/postgresql/*/bin/initdb; then
+    return
+  fi
+  "$root/scripts/install_deps.sh" --servers
+}
+
+build_holdfast() {
+  (cd "$root" && cmake --preset release &&
+    cmake --build build/release --parallel "$(nproc)" \
+      --target holdfast holdfast-agent holdfast-controller)
+}
+
+# What both this script and a person afterwards need to talk to everything.
+write_environment() {
+  read -r postgres_port redis_port controller_port enrollment_port < <(free_ports 4)
+  cat >"$work/environment" <<ENV
+export PATH="$HOLDFAST_BIN:\$PATH"
+export HOLDFAST_HOME="$work/home" HOLDFAST_SOCKET="$work/controller.sock"
+export HOLDFAST_PASSPHRASE_FILE="$work/secret/passphrase"
+export PGHOST=127.0.0.1 PGPORT=$postgres_port PGUSER=postgres PGPASSFILE="$work/secret/pgpass"
+export REDISCLI_AUTH="\$(cat "$work/secret/redis.password" 2>/dev/null)"
+ENV
+  # shellcheck disable=SC1091
+  . "$work/environment"
+}
+
+start_servers() {
+  choose_postgres
+  write_environment
+  write_stop_script
+  start_redis
+  start_postgres
+}
+
+make_configuration() {
+  mkdir -p "$work/app/config/ssl"
+  cp "$here"/app/* "$work/app/config/"
+  (umask 077 && sed "s/@SECRET@/$(openssl rand -hex 24)/" "$here/app/env.sample" >"$work/app/config/.env")
+  rm "$work/app/config/env.sample"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 \
+    -subj /CN=pos.example.com -keyout "$work/app/config/ssl/pos.key" -out "$work/app/config/ssl/pos.crt"
+}
+
+make_data() {
+  python3 "$here/make_files.py" make "$work/app/uploads" &
+  local files=$!
+  make_configuration
+  sql -d postgres -c 'CREATE DATABASE pos'
+  sql -d pos -f "$here/sample.sql"
+  python3 "$here/make_redis.py" make | redis --pipe
+  wait "$files"
+}
+
+change_data() {
+  sql -d pos -f "$here/change.sql"
+  python3 "$here/make_redis.py" change | redis --pipe
+  python3 "$here/make_files.py" change "$work/app/uploads"
+  echo "FEATURE_RESERVATIONS=on" >>"$work/app/config/.env"
+}
+
+start_holdfast() {
+  cat >"$work/controller.yaml" <<YAML
+data_directory: $work/controller
+listen: 127.0.0.1:$controller_port
+listen_enrollment: 127.0.0.1:$enrollment_port
+socket: $work/controller.sock
+YAML
+  cat >"$work/agent.yaml" <<YAML
+data_directory: $work/agent
+restore_roots: [$work/app]
+sources:
+  - {name: db, kind: postgres, host: 127.0.0.1, port: $postgres_port, database: pos, user: postgres,
+     password_file: $work/secret/postgres.password}
+  - {name: cache, kind: redis, port: $redis_port, password_file: $work/secret/redis.password}
+  - {name: uploads, kind: files, root: $work/app/uploads}
+  - {name: config, kind: files, root: $work/app/config}
+YAML
+  (umask 077 && openssl rand -base64 24 >"$work/secret/passphrase")
+  start_daemon controller holdfast-controller --config "$work/controller.yaml"
+  wait_until 30 test -S "$work/controller.sock"
+  holdfast init --recovery-confirmed --kit "$work/secret/recovery-kit.txt"
+  holdfast enroll quickstart --output "$work/secret/join.token"
+  holdfast-agent --config "$work/agent.yaml" enroll --token-file "$work/secret/join.token"
+  start_daemon agent holdfast-agent --config "$work/agent.yaml"
+  wait_until 30 agent_is_connected
+}
+
+agent_is_connected() { holdfast agent list | grep -q connected; }
+
+backup() { holdfast --json backup | tee "$work/events/backup-$1"; }
+
+note_facts() {  # note_facts NAME: what is there now, in the servers' own words
+  local facts=$work/facts/$1
+  mkdir "$facts"
+  sql -d pos -f "$here/facts.sql" >"$facts/rows" &
+  local rows=$!
+  pg_dump -s pos | grep -Ev '^\\(un)?restrict ' >"$facts/schema"
+  pg_dumpall --roles-only | grep -Ev '^\\(un)?restrict ' >"$facts/roles"
+  {
+    redis DEBUG DIGEST
+    redis INFO keyspace | grep -o '^db[0-9]*:keys=[0-9]*,expires=[0-9]*'
+    redis FUNCTION DUMP | sha256sum
+    # When keys expire, to the millisecond: the digest knows only whether.
+    for db in 0 5; do redis -n "$db" --no-raw EVAL "$(cat "$here/expiries.lua")" 0; done
+  } >"$facts/redis"
+  wait "$rows"
+}
+
+keep_copies() { cp -a "$work/app" "$work/kept"; }
+
+destroy() {
+  sql -d postgres -c 'DROP DATABASE pos WITH (FORCE)' -c 'DROP ROLE pos_app, pos_report'
+  redis FLUSHALL
+  redis FUNCTION FLUSH
+  rm -rf "$work/app"
+  mkdir "$work/app"
+}
+
+restore() {
+  case "$1" in
+    db) set -- "$1" --database pos ;;
+    cache) set -- "$1" --into-server ;;
+    *) set -- "$1" --target "$work/app/$1" ;;
+  esac
+  holdfast --json restore "$@" | tee "$work/events/restore-$1"
+}
+
+compare_trees() { "$root/tests/support/compare_trees.py" "$1" "$2"; }
+
+recover() {
+  holdfast-agent recover --store "$work/bare/copy" --kit "$work/secret/recovery-kit.txt" "$@"
+}
+
+recover_from_copy() {  # as on a bare machine: a copy of the controller's files, and the kit
+  mkdir "$work/bare"
+  cp -a "$work/controller" "$work/bare/copy"
+  rm -rf "$work/bare/copy/catalog"  # only a cache of the store
+  recover --list
+  recover --source uploads --target "$work/bare/uploads"
+}
+
+check() {  # check WHAT COMMAND...: tells the outcome; every comparison is made, also after a failure
+  local what=$1
+  shift
+  if "$@" >"$work/facts/difference" 2>&1; then
+    printf '  same: %s\n' "$what"
+  else
+    different=yes
+    printf '  DIFFERENT: %s\n' "$what"
+    head -n 20 "$work/facts/difference"
+  fi
+}
+
+compare_all() {
+  local before=$work/facts/before after=$work/facts/after rows tables kept=$work/kept
+  different=no
+  read -r tables rows < <(awk '$1 == "rows" {n += $3; ++t} END {print t, n}' "$before/rows")
+  check "$rows rows in $tables tables by the server's checksums; sequences, large objects" \
+    diff "$before/rows" "$after/rows"
+  check "schema by pg_dump -s, $(wc -l <"$before/schema") lines" diff "$before/schema" "$after/schema"
+  check "roles by pg_dumpall" diff "$before/roles" "$after/roles"
+  check "Redis by DEBUG DIGEST: $(grep -c . "$before/redis") facts, expiry times and functions too" \
+    diff "$before/redis" "$after/redis"
+  check "uploads, $(find "$kept/uploads" | wc -l) entries: bytes, rights, owners, times" \
+    compare_trees "$kept/uploads" "$work/app/uploads"
+  check "configuration and secrets" compare_trees "$kept/config" "$work/app/config"
+  check "uploads recovered from a copy of the store with nothing but the recovery kit" \
+    compare_trees "$kept/uploads" "$work/bare/uploads"
+}
+
+say_what_next() {
+  cat <<NEXT
+
+It keeps running in $work. To try it, first:
+  . $work/environment
+  holdfast status
+  holdfast snapshots
+  holdfast ls uploads photos/2025-06
+  holdfast diff uploads@1 uploads@2
+  holdfast cat config .env
+  holdfast restore uploads@1 --target $work/app/yesterday --path exports
+  holdfast restore db@1 --database pos_yesterday && psql -d pos_yesterday -c '\dt pos.*'
+  holdfast export --output $work/everything.tar
+PostgreSQL: psql -d pos    Redis: redis-cli -p $redis_port    Logs: $work/log
+To stop all and remove the directory:
+  $work/stop.sh --remove
+NEXT
+}
+
+protect_destroy_restore() {
+  step "start PostgreSQL and Redis on 127.0.0.1" start_servers
+  step "make the data: 770,000 rows, 58,000 keys, 2,200 uploads" make_data
+  step "start controller and agent, make the keys, enrol" start_holdfast
+  step "first backup of all four sources" backup 1
+  step "a day of work: rows, keys and files change" change_data
+  step "second backup" backup 2
+  step "note what is there" note_facts before
+  keep_copies
+  step "destroy database, roles, Redis, uploads and configuration" destroy
+  local source
+  for source in "${sources[@]}"; do step "restore $source" restore "$source"; done
+  step "note what is there now" note_facts after
+  step "recover the uploads from a copy of the store and the kit" recover_from_copy
+}
+
+main() {
+  parse_options "$@"
+  if [ -n "${HOLDFAST_BIN:-}" ]; then build=no; fi
+  HOLDFAST_BIN=${HOLDFAST_BIN:-$root/build/release/bin}
+  trap at_exit EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  make_directory
+  echo "quickstart: working in $work"
+  step "install what is missing" install_packages
+  [ $build = no ] || step "build Holdfast (minutes the first time)" build_holdfast
+  local begin=$SECONDS
+  protect_destroy_restore
+  echo
+  python3 "$here/report.py" "$work/events"
+  echo
+  compare_all
+  if [ "$different" = yes ]; then
+    echo "quickstart: not everything came back" >&2
+    exit 1
+  fi
+  [ $keep = no ] || say_what_next
+  echo "quickstart: $((SECONDS - begin)) s without the build"
+  echo "quickstart: everything came back"
+}
+
+main "$@"
