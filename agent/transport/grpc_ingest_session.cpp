@@ -116,6 +116,7 @@ struct GrpcIngestSession::Impl {
       TakeOpened(reply.opened());
       current_stream = &stream;
       next_to_send = 0;
+      stored_on_stream = 0;
       question_sent = envelope_sent = commit_sent = false;
     }
     PumpLocked();
