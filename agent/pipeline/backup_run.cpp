@@ -84,8 +84,7 @@ ReferenceList ListOf(const std::vector<ChunkId>& now, const std::vector<ChunkId>
 
 absl::Status BackupRun::CheckHead(const SessionStart& start) const {
   const std::string& name = options_.source_name;
-  const Head remembered =
-      PreviousSnapshot::LoadHead(options_.env.fs, options_.state_path).value_or(Head{});
+  const Head& remembered = previous_.head;  // of a whole state file; a damaged one says nothing
   if (start.head_seq < remembered.seq) {
     return Rollback(name,
                     fmt::format("this agent committed snapshot {}, the controller's newest is {}",
@@ -134,11 +133,12 @@ absl::StatusOr<std::vector<Recipient>> BackupRun::Recipients(const SessionStart&
 // What is remembered must be the controller's head exactly; else it is read again from the
 // controller.
 absl::Status BackupRun::LoadPrevious(const SessionStart& start) {
-  previous_.Clear();
-  if (start.head_seq == 0) return absl::OkStatus();
+  if (start.head_seq == 0) {
+    previous_.Clear();
+    return absl::OkStatus();
+  }
   const Hash256 hash = RecordHash(start.head_record);
-  if (previous_.Load(options_.env.fs, options_.state_path) &&
-      previous_.head.seq == start.head_seq && previous_.head.record_hash == hash) {
+  if (previous_.head.seq == start.head_seq && previous_.head.record_hash == hash) {
     return absl::OkStatus();
   }
   previous_.Clear();
@@ -287,6 +287,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
     report_.snapshot_id = start.already_committed->snapshot_id;
     return report_;
   }
+  if (!previous_.Load(options_.env.fs, options_.state_path)) previous_.Clear();
   RETURN_IF_ERROR(CheckHead(start));
   ASSIGN_OR_RETURN(const std::vector<Recipient> recipients, Recipients(start));
   RETURN_IF_ERROR(LoadPrevious(start));

@@ -93,19 +93,4 @@ bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
   return false;
 }
 
-std::optional<Head> PreviousSnapshot::LoadHead(FileSystem& fs, const std::string& path) {
-  if (!fs.Exists(path)) return std::nullopt;
-  const auto file = fs.OpenRead(path);
-  if (!file.ok()) return std::nullopt;
-  const auto bytes = (*file)->ReadAt(0, kMagic.size() + 8 + Hash256::kSize);
-  if (!bytes.ok()) return std::nullopt;
-  Reader reader(*bytes);
-  reader.Magic(kMagic);
-  Head head;
-  head.seq = reader.U64();
-  head.record_hash = reader.Id<Hash256>();
-  if (!reader.ok()) return std::nullopt;
-  return head;
-}
-
 }  // namespace holdfast::pipeline

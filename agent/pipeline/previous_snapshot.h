@@ -32,8 +32,6 @@ class PreviousSnapshot {
   // False when there is no usable file.
   bool Load(FileSystem& fs, const std::string& path);
   absl::Status Save(FileSystem& fs, const std::string& path) const;
-  // Reads only the head of a state file; nullopt when there is none or it is damaged at the start.
-  static std::optional<Head> LoadHead(FileSystem& fs, const std::string& path);
 
   void Add(std::string_view path, ByteView encoded);  // in path order
   std::optional<Entry> Find(std::string_view path) const;
