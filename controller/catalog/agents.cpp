@@ -49,7 +49,7 @@ absl::StatusOr<std::optional<AgentRow>> AgentByName(SqliteDb& db, ByteView name)
 
 absl::Status NameTaken(std::string_view name) {
   return Error(
-      ErrorKind::kConflict, 5032,
+      ErrorKind::kConflict, 5062,
       fmt::format("unable to enrol agent '{}': an agent with this name exists", Escaped(name)),
       "Choose another name, or remove the old agent first.");
 }
@@ -148,7 +148,7 @@ absl::Status SqliteCatalog::SetAgentDomain(const AgentId& id, const DomainId& do
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const AgentRow agent, AgentById(db, id));
     if (agent.domain && *agent.domain != domain) {
-      return Error(ErrorKind::kConflict, 5033,
+      return Error(ErrorKind::kConflict, 5063,
                    fmt::format("unable to set the domain of agent '{}': it has another one",
                                Escaped(agent.name)));
     }

@@ -80,7 +80,7 @@ absl::Status SqliteCatalog::SetOwner(const PublicKey& owner, ByteView recipients
                "WHERE owner IS NULL",
                owner, recipients, version));
     if (db.Changes() == 1) return absl::OkStatus();
-    return Error(ErrorKind::kConflict, 5030,
+    return Error(ErrorKind::kConflict, 5060,
                  "unable to set the owner: this controller has one already");
   });
 }
@@ -93,7 +93,7 @@ absl::Status SqliteCatalog::SetRecipients(ByteView recipients, std::uint64_t ver
                recipients, version));
     if (db.Changes() == 1) return absl::OkStatus();
     return Error(
-        ErrorKind::kConflict, 5031,
+        ErrorKind::kConflict, 5061,
         fmt::format("unable to set recipient list {}: it does not follow the stored one", version),
         "Somebody else changed the recipients, or there is no owner yet: look again.");
   });

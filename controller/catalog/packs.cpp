@@ -17,13 +17,13 @@ absl::StatusOr<PackRow> FindPack(SqliteDb& db, std::int64_t pack_row) {
                    db.Prepare("SELECT domain,state,name,size FROM pack WHERE row=?1"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(pack_row).Step());
   if (!found) {
-    return Error(ErrorKind::kNotFound, 5034, fmt::format("unable to find pack {}", pack_row));
+    return Error(ErrorKind::kNotFound, 5064, fmt::format("unable to find pack {}", pack_row));
   }
   return PackRow{row.Integer(0), static_cast<int>(row.Integer(1)), row.Blob(2), row.Unsigned(3)};
 }
 
 absl::Status NotOpen(std::int64_t pack_row) {
-  return Error(ErrorKind::kConflict, 5035,
+  return Error(ErrorKind::kConflict, 5065,
                fmt::format("unable to change pack {}: it is not open any more", pack_row));
 }
 
