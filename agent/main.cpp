@@ -26,7 +26,9 @@ int RunDaemon(const std::string& config_path) {
   const Env env = RealEnv();
   const auto config = LoadAgentConfig(env.fs, config_path);
   if (!config.ok()) return Fail(config.status());
-  if (const absl::Status status = log::Setup(config->log); !status.ok()) return Fail(status);
+  if (const absl::Status status = log::Setup(config->log); !status.ok()) {
+    return Fail(WithContext(status, config_path.empty() ? "configuration" : config_path));
+  }
   auto agent = Agent::Start(env, *config);
   if (!agent.ok()) return Fail(agent.status());
   log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),

@@ -23,7 +23,9 @@ int Run(const std::string& config_path) {
   const Env env = RealEnv();
   const auto config = daemon::LoadControllerConfig(env.fs, config_path);
   if (!config.ok()) return Fail(config.status());
-  if (const absl::Status status = log::Setup(config->log); !status.ok()) return Fail(status);
+  if (const absl::Status status = log::Setup(config->log); !status.ok()) {
+    return Fail(WithContext(status, config_path.empty() ? "configuration" : config_path));
+  }
   auto controller = daemon::Controller::Start(env, *config);
   if (!controller.ok()) return Fail(controller.status());
   log::Info("ready: agents on port {}, enrolment on port {}, operators on {}, data in {}",

@@ -16,6 +16,7 @@ constexpr int kType = 1014;
 constexpr int kMissing = 1015;
 constexpr int kSecret = 1016;
 constexpr int kRefused = 1017;
+constexpr char kHint[] = "Correct it at that place of the file, and start again.";
 
 std::string Where(const YamlTree& tree, int line, int column) {
   return fmt::format("{}:{}:{}", tree.name, line, column);
@@ -95,10 +96,12 @@ const YamlNode& ConfigNode::node() const { return tree_->nodes[index_]; }
 std::string ConfigNode::where() const { return Where(*tree_, node().line, node().column); }
 
 absl::Status ConfigNode::Refuse(std::string_view what, std::string hint) const {
+  if (hint.empty()) hint = kHint;
   return Error(ErrorKind::kUsage, kRefused, fmt::format("{}: {}", where(), what), std::move(hint));
 }
 
 absl::Status ConfigNode::WrongType(std::string_view expected, std::string hint) const {
+  if (hint.empty()) hint = kHint;
   const std::string found = node().kind == YamlNode::Kind::kScalar
                                 ? fmt::format("'{}'", Escaped(node().text, 60))
                                 : std::string(KindName(node()));
@@ -258,7 +261,9 @@ absl::StatusOr<SecretBytes> ConfigNode::SecretFromFile(FileSystem& fs) const {
       return WithContext(bytes.status(), where());
     }
     return Error(ErrorKind::kUsage, kSecret,
-                 fmt::format("{}: {}", where(), MessageOf(bytes.status())), HintOf(bytes.status()));
+                 fmt::format("{}: {}", where(), MessageOf(bytes.status())),
+                 HintOf(bytes.status()).empty() ? "Create it with mode 600, or name another file."
+                                                : HintOf(bytes.status()));
   }
   SecretBytes all = SecretBytes::Take(*std::move(bytes));
   ByteView line = all.view();
@@ -266,7 +271,8 @@ absl::StatusOr<SecretBytes> ConfigNode::SecretFromFile(FileSystem& fs) const {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   if (line.empty()) {
     return Error(ErrorKind::kUsage, kSecret,
-                 fmt::format("{}: secret file '{}' is empty", where(), Escaped(path)));
+                 fmt::format("{}: secret file '{}' is empty", where(), Escaped(path)),
+                 "Write the secret into it, as its only line.");
   }
   return SecretBytes(line);
 }

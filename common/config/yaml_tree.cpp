@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kSyntax = 1011;
 constexpr int kDuplicate = 1013;
+constexpr char kKeyHint[] = "Write it as 'key: value'.";
+constexpr char kSyntaxHint[] = "This is no YAML: compare indentation, quotes and brackets here.";
 
 struct Position {
   int line = 1;
@@ -34,7 +36,7 @@ absl::Status At(const std::string& name, Position position, int code, std::strin
 // or report in riddles (tabs).
 absl::Status CheckCharacters(const std::string& name, std::string_view text) {
   if (text.size() > kMaxConfigBytes) {
-    return At(name, {}, kSyntax, "the file is larger than 1 MiB", "");
+    return At(name, {}, kSyntax, "the file is larger than 1 MiB", "Is this the right file?");
   }
   const std::string_view start = text.substr(0, 3);
   if (start == "\xef\xbb\xbf" || start.substr(0, 2) == "\xff\xfe" ||
@@ -133,7 +135,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void TakeKey(const YAML::Mark& mark, YamlNode::Kind kind, const std::string& value) {
     if (kind != YamlNode::Kind::kScalar || value.empty()) {
-      return Refuse(mark, "a key must be a word", "");
+      return Refuse(mark, "a key must be a word", kKeyHint);
     }
     const Position position = PositionOf(mark);
     const auto [seen, is_new] = open_.back().keys.emplace(value, position.line);
@@ -148,9 +150,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
             YamlNode::Kind kind) {
     if (!Acceptable(mark, tag, anchor)) return;
-    if (WantsKey()) return Refuse(mark, "a key must be a word", "");
+    if (WantsKey()) return Refuse(mark, "a key must be a word", kKeyHint);
     if (open_.size() >= kMaxNesting) {
-      return Refuse(mark, fmt::format("nested deeper than {} levels", kMaxNesting), "");
+      return Refuse(mark, fmt::format("nested deeper than {} levels", kMaxNesting),
+                    "No setting needs that: look for a bracket or brace too many.");
     }
     YamlNode node;
     node.kind = kind;
@@ -202,7 +205,9 @@ absl::StatusOr<YamlTree> ParseYaml(std::string_view text, std::string name) {
   RETURN_IF_ERROR(CheckCharacters(tree.name, text));
   TreeBuilder builder(&tree);
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp takes the end of the text for a closing quote when a line break comes before it; a
+    // comment as last line ends everything that is complete and nothing that is not.
+    std::istringstream stream{std::string(text) + "\n#"};
     YAML::Parser parser(stream);
     const bool any = parser.HandleNextDocument(builder);
     RETURN_IF_ERROR(builder.status());
@@ -219,9 +224,9 @@ absl::StatusOr<YamlTree> ParseYaml(std::string_view text, std::string name) {
   } catch (const YAML::Exception& error) {
     RETURN_IF_ERROR(builder.status());  // it came first
     return At(tree.name, {std::max(0, error.mark.line) + 1, std::max(0, error.mark.column) + 1},
-              kSyntax, Escaped(error.msg), "");
+              kSyntax, Escaped(error.msg), kSyntaxHint);
   } catch (const std::exception& error) {
-    return At(tree.name, {}, kSyntax, Escaped(error.what()), "");
+    return At(tree.name, {}, kSyntax, Escaped(error.what()), kSyntaxHint);
   }
   if (tree.nodes[0].kind == YamlNode::Kind::kNothing) tree.nodes[0].kind = YamlNode::Kind::kMap;
   return tree;
