@@ -40,6 +40,7 @@ struct Agent::Impl {
     address = config.controller.empty() ? state.agent_address : config.controller;
     jobs = std::make_unique<JobRunner>(JobRunner::Options{
         env, &config, &state, [this] { return Connect(); }, [this] { return Diagnose(); },
+        [this] { return Readers(); },
         [this](const v1::JobProgress& progress) { control->SendProgress(progress); },
         [this](const v1::JobResult& result) { control->SendResult(result); }});
     control = std::make_unique<transport::ControlClient>(transport::ControlClient::Options{
@@ -58,6 +59,11 @@ struct Agent::Impl {
   }
   std::shared_ptr<grpc::Channel> Connect() { return rpc::OpenAgentChannel(address, Tls()); }
   absl::Status Diagnose() { return rpc::DiagnoseConnection(address, Tls(), env.clock.Now()); }
+
+  std::vector<Recipient> Readers() {
+    std::lock_guard guard(mutex);
+    return readers;
+  }
 
   void FillHello(v1::Hello* hello) {
     hello->set_software_version(kVersion);
@@ -89,6 +95,10 @@ struct Agent::Impl {
     }
     ASSIGN_OR_RETURN(RecipientList list,
                      OpenRecipientList(recipients.recipients(), state.keys.owner));
+    {
+      std::lock_guard guard(mutex);
+      readers = list.recipients;
+    }
     list.recipients.push_back(
         {RecipientRole::kAgent, state.keys.identity.agent_name, state.keys.recipient.public_key});
     v1::PublishDomainRequest publish;
@@ -134,7 +144,8 @@ struct Agent::Impl {
   AgentConfig config;
   std::unique_ptr<DirectoryLock> lock;
   AgentState state;
-  std::mutex mutex;  // guards state.tls.certificate_pem
+  std::mutex mutex;                // guards state.tls.certificate_pem and readers
+  std::vector<Recipient> readers;  // of the newest recipient list
   std::string address;
   std::string last_trouble;
   std::unique_ptr<transport::ControlClient> control;

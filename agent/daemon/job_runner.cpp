@@ -153,15 +153,16 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
     } while (options_.env.clock.SleepFor(kTick, stop));
   });
   v1::JobResult result;
+  v1::JobDetail detail;
   absl::Status status;
   if (running.stop.stop_requested()) {
     status = Error(ErrorKind::kFailed, 2010, "the job was cancelled before it began");
   } else if (job.kind() == v1::JOB_KIND_BACKUP) {
-    status = Backup(job, running, &result);
+    status = Backup(job, running, &detail);
   } else if (job.kind() == v1::JOB_KIND_RESTORE) {
-    status = Restore(job, running, &result);
+    status = Restore(job, running, &detail);
   } else if (job.kind() == v1::JOB_KIND_VERIFY) {
-    status = Verify(job, running, &result);
+    status = Verify(job, running, &detail);
   } else {
     status = Error(ErrorKind::kUsage, 2017, "the controller sent a job of unknown kind");
   }
@@ -170,8 +171,12 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
   result.set_job_id(job.job_id());
   result.set_exit_code(static_cast<std::uint32_t>(ExitCodeOf(status)));
   result.set_error_code(static_cast<std::uint32_t>(CodeOf(status)));
-  result.set_message(MessageOf(status));
-  result.set_hint(HintOf(status));
+  detail.set_job_id(job.job_id());
+  detail.set_message(MessageOf(status));
+  detail.set_hint(HintOf(status));
+  // The controller learns how a job ended, not what it was about.
+  result.set_sealed_detail(SealText(kJobDetailContext, detail.SerializeAsString(),
+                                    options_.readers(), options_.env.rng));
   if (status.ok()) {
     log::Info("job {} done", ToHex(job.job_id()));
   } else {
@@ -196,7 +201,7 @@ std::optional<std::uint64_t> JobRunner::ExpectedDevice(const SourceId& id) const
   return device;
 }
 
-absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobResult* result) {
+absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDetail* detail) {
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   const SourceConfig* config = FindSource(id);
   if (config == nullptr) {
@@ -226,7 +231,7 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobResu
         options_.env.fs.WriteAtomically(options_.state->DevicePath(id), device->second);
     if (!kept.ok()) log::Failure(kept);
   }
-  result->set_report_json(ToJson(*report));
+  detail->set_report_json(ToJson(*report));
   log::Info("backed up source '{}' as snapshot {}: {} bytes, {} new", config->name, report->seq,
             report->content_bytes, report->new_bytes);
   if (!report->partial) return absl::OkStatus();
@@ -237,13 +242,20 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobResu
                "The report lists them; the snapshot is committed and restorable.");
 }
 
-absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobResult* result) {
-  const RestoreRequest request = FromProto(job.restore());
+absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDetail* detail) {
+  ASSIGN_OR_RETURN(const SecretBytes sealed,
+                   OpenText(Bytes(kRestoreOptionsContext) + job.source_id(), job.sealed_restore(),
+                            options_.state->keys.recipient));
+  v1::RestoreOptions restore_options;
+  if (!restore_options.ParseFromArray(sealed.view().data(), static_cast<int>(sealed.size()))) {
+    return Error(ErrorKind::kUsage, 3015, "unable to restore: the options are not readable");
+  }
+  const RestoreRequest request = FromProto(restore_options);
   if (!request.target.empty()) {
     RETURN_IF_ERROR(CheckTargetAllowed(*options_.config, request.target));
   }
   ASSIGN_OR_RETURN(const RestoreServers servers,
-                   ServersOf(*options_.config, *options_.state, job.restore().connection()));
+                   ServersOf(*options_.config, *options_.state, restore_options.connection()));
   const absl::Duration started = options_.env.clock.Monotonic();
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
@@ -256,12 +268,12 @@ absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobRes
   ASSIGN_OR_RETURN(
       const restore::RestoreReport report,
       RunRestore(options_.env, snapshot, request, servers, running, running.stop.get_token()));
-  result->set_report_json(
+  detail->set_report_json(
       ToJson(report, absl::ToDoubleSeconds(options_.env.clock.Monotonic() - started)));
   return restore::StatusOf(report);
 }
 
-absl::Status JobRunner::Verify(const v1::Job& job, Running& running, v1::JobResult* result) {
+absl::Status JobRunner::Verify(const v1::Job& job, Running& running, v1::JobDetail* detail) {
   const absl::Duration started = options_.env.clock.Monotonic();
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
@@ -280,7 +292,7 @@ absl::Status JobRunner::Verify(const v1::Job& job, Running& running, v1::JobResu
         running.items_total = total;
         return !running.stop.stop_requested();
       }));
-  result->set_report_json(
+  detail->set_report_json(
       ToJson(check, absl::ToDoubleSeconds(options_.env.clock.Monotonic() - started)));
   if (check.damaged.empty()) return absl::OkStatus();
   return Error(ErrorKind::kIntegrity, 4082,

@@ -30,6 +30,7 @@ class Channel;
 }
 namespace holdfast::v1 {
 class Job;
+class JobDetail;
 class JobProgress;
 class JobResult;
 }  // namespace holdfast::v1
@@ -44,6 +45,7 @@ class JobRunner {
     const AgentState* state = nullptr;
     std::function<std::shared_ptr<grpc::Channel>()> connect;
     std::function<absl::Status()> diagnose;
+    std::function<std::vector<Recipient>()> readers;  // of what is said about a job
     std::function<void(const v1::JobProgress&)> on_progress;
     std::function<void(const v1::JobResult&)> on_result;
   };
@@ -58,9 +60,9 @@ class JobRunner {
   struct Running;
   void Work(std::stop_token stop);
   void Execute(const v1::Job& job, Running& running);
-  absl::Status Backup(const v1::Job& job, Running& running, v1::JobResult* result);
-  absl::Status Restore(const v1::Job& job, Running& running, v1::JobResult* result);
-  absl::Status Verify(const v1::Job& job, Running& running, v1::JobResult* result);
+  absl::Status Backup(const v1::Job& job, Running& running, v1::JobDetail* detail);
+  absl::Status Restore(const v1::Job& job, Running& running, v1::JobDetail* detail);
+  absl::Status Verify(const v1::Job& job, Running& running, v1::JobDetail* detail);
   const SourceConfig* FindSource(const SourceId& id) const;
   std::optional<std::uint64_t> ExpectedDevice(const SourceId& id) const;
 

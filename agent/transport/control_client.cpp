@@ -3,9 +3,10 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
-#include <list>
+#include <deque>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "agent/transport/backoff.h"
 #include "common/base/error.h"
@@ -14,6 +15,10 @@
 #include "proto/control.grpc.pb.h"
 
 namespace holdfast::transport {
+
+namespace {
+constexpr std::size_t kKeptResults = 32;
+}  // namespace
 
 using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ControllerMessage>;
 
@@ -56,6 +61,8 @@ struct ControlClient::Impl {
     v1::AgentMessage hello;
     hello.mutable_hello()->set_protocol_version(rpc::kProtocolVersion);
     options.fill_hello(hello.mutable_hello());
+    // Done, but the controller may not know yet: it must not take these jobs for lost.
+    for (const Bytes& id : RewindResults()) hello.mutable_hello()->add_running_jobs(id);
     v1::ControllerMessage message;
     if (own_stream->Write(hello) && own_stream->Read(&message) && message.has_welcome()) {
       backoff.Reset();
@@ -93,12 +100,31 @@ struct ControlClient::Impl {
       {
         std::lock_guard lock(mutex);
         current = stream;
-        if (current == nullptr || results.empty()) return;
-        *message.mutable_result() = results.front();
+        if (current == nullptr || results_sent == results.size()) return;
+        *message.mutable_result() = results[results_sent];
       }
       if (!current->Write(message)) return;
       std::lock_guard lock(mutex);
+      ++results_sent;
+    }
+  }
+
+  // A result that was written may still be lost with its connection, and nothing acknowledges it:
+  // the next stream gets the latest ones again, and the controller ignores those that it knows.
+  std::vector<Bytes> RewindResults() {
+    std::lock_guard lock(mutex);
+    results_sent = 0;
+    std::vector<Bytes> ids;
+    for (const v1::JobResult& result : results) ids.push_back(result.job_id());
+    return ids;
+  }
+
+  void Keep(const v1::JobResult& result) {
+    std::lock_guard lock(mutex);
+    results.push_back(result);
+    if (results.size() > kKeptResults && results_sent > 0) {
       results.pop_front();
+      --results_sent;
     }
   }
 
@@ -126,7 +152,8 @@ struct ControlClient::Impl {
   std::mutex mutex;        // guards all below
   Stream* stream = nullptr;
   grpc::ClientContext* context = nullptr;
-  std::list<v1::JobResult> results;
+  std::deque<v1::JobResult> results;  // the latest, oldest first
+  std::size_t results_sent = 0;       // of them, on the current stream
   std::jthread reader;
   std::jthread heart;
 };
@@ -141,10 +168,7 @@ void ControlClient::SendProgress(const v1::JobProgress& progress) {
 }
 
 void ControlClient::SendResult(const v1::JobResult& result) {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->results.push_back(result);
-  }
+  impl_->Keep(result);
   std::lock_guard write_lock(impl_->write_mutex);
   impl_->FlushResultsLocked();
 }

@@ -1,6 +1,7 @@
 #include "common/format/recovery_kit.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "common/base/error.h"
@@ -14,6 +15,8 @@ constexpr std::string_view kPublicPrefix = "hf-pub1-";
 constexpr std::string_view kAuthorityPrefix = "hf-caf1-";
 constexpr std::string_view kControllerPrefix = "hf-ctl1-";
 constexpr std::string_view kCheckPrefix = "hf-kit1-";
+constexpr std::array kPrefixes = {kRecoveryKeyPrefix, kOwnerKeyPrefix,   kPublicPrefix,
+                                  kAuthorityPrefix,   kControllerPrefix, kCheckPrefix};
 constexpr std::string_view kAddressLabel = "controller address:";
 constexpr std::size_t kMaxKitBytes = 64 * 1024;
 constexpr std::size_t kGroupsPerLine = 6;
@@ -122,9 +125,9 @@ class Page {
     }
     std::size_t end = text_.find_first_of(":", begin);  // the next label
     if (end == std::string::npos) end = text_.size();
-    if (const std::size_t next = lowered_.find("hf-", begin + prefix.size());
-        next != std::string::npos && next < end) {
-      end = next;
+    // Whole prefixes: a group of symbols may well end in "HF".
+    for (const std::string_view other : kPrefixes) {
+      end = std::min(end, lowered_.find(other, begin + prefix.size()));
     }
     // A label's own words stand on the line of its colon: cut back to the end of the line before.
     if (end < text_.size() && text_[end] == ':') {

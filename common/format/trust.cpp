@@ -14,6 +14,7 @@ constexpr ByteView kGrantMagic{"HFGRNT1\n", 8};
 constexpr ByteView kIdentityMagic{"HFIDNT1\n", 8};
 constexpr ByteView kEnvelopeMagic{"HFENVL1\n", 8};
 constexpr ByteView kSecretsMagic{"HFDOMN1\n", 8};
+constexpr ByteView kTextMagic{"HFTEXT1\n", 8};
 constexpr std::size_t kMaxRecipients = 1000;
 
 absl::Status Damaged(std::string_view document) {
@@ -254,6 +255,19 @@ absl::StatusOr<DomainSecrets> OpenDomainSecrets(ByteView document, const KeyPair
   secrets.id_key = SecretBytes(both.view().substr(0, 32));
   secrets.chunker_key = SecretBytes(both.view().substr(32));
   return secrets;
+}
+
+Bytes SealText(ByteView context, ByteView text, const std::vector<Recipient>& readers, Rng& rng) {
+  Writer writer;
+  writer.Raw(kTextMagic);
+  WriteSealedCopies(&writer, readers, Bytes(kTextMagic) + Bytes(context), text, rng);
+  return writer.Take();
+}
+
+absl::StatusOr<SecretBytes> OpenText(ByteView context, ByteView document, const KeyPair& reader) {
+  Reader fields(document);
+  if (!fields.Magic(kTextMagic)) return Damaged("sealed text");
+  return OpenSealedCopy(&fields, "sealed text", Bytes(kTextMagic) + Bytes(context), reader);
 }
 
 SourceId DeriveSourceId(const DomainSecrets& secrets, std::string_view source_name) {

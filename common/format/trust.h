@@ -86,6 +86,13 @@ DomainSecrets MakeDomainSecrets(Rng& rng);
 Bytes SealDomainSecrets(const DomainSecrets& secrets, const std::vector<Recipient>& recipients,
                         Rng& rng);
 absl::StatusOr<DomainSecrets> OpenDomainSecrets(ByteView document, const KeyPair& recipient);
+// A text for a few readers that passes others on its way: job reports and restore options. Opens
+// only with the same context.
+Bytes SealText(ByteView context, ByteView text, const std::vector<Recipient>& readers, Rng& rng);
+absl::StatusOr<SecretBytes> OpenText(ByteView context, ByteView document, const KeyPair& reader);
+inline constexpr ByteView kJobDetailContext = "holdfast job detail v1";
+inline constexpr ByteView kRestoreOptionsContext = "holdfast restore options v1";
+
 SourceId DeriveSourceId(const DomainSecrets& secrets, std::string_view source_name);
 
 }  // namespace holdfast

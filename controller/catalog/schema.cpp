@@ -46,7 +46,8 @@ CREATE INDEX span_sl ON span(source,last);
 CREATE TABLE snapshot(source INT NOT NULL, seq INT NOT NULL, state INT NOT NULL,
   run_id BLOB NOT NULL, snapshot_id BLOB NOT NULL, agent INT NOT NULL, taken_at INT,
   committed_at INT, partial INT, content_bytes INT, entry_count INT, stored_bytes INT,
-  chunk_count INT, duration_ms INT, verified_at INT, digest BLOB NOT NULL, purge_after INT NOT NULL DEFAULT 0,
+  chunk_count INT, duration_ms INT, verified_at INT, digest BLOB NOT NULL,
+  purge_after INT NOT NULL DEFAULT 0,
   PRIMARY KEY(source,seq)) WITHOUT ROWID;
 CREATE UNIQUE INDEX snapshot_run ON snapshot(source,run_id);
 )sql";

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/config/paths.h"
+#include "controller/cli/key_home.h"
 #include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
@@ -46,7 +47,13 @@ std::shared_ptr<OperatorClient> Connect(Context& context) {
   std::string socket = context.socket;
   if (socket.empty()) socket = context.variable("HOLDFAST_SOCKET").value_or("");
   if (socket.empty()) socket = DefaultSocketPath(SurroundingsOf(context));
-  return context.open_client(socket);
+  const KeyHome home(context.env, HomeDirectory(context));
+  const auto owner = [home]() -> absl::StatusOr<PublicKey> {
+    ASSIGN_OR_RETURN(const PinnedInstallation pinned, home.Pinned());
+    return pinned.owner;
+  };
+  return context.open_client(socket,
+                             {owner, [home] { return home.OperatorKey(); }, &context.env.rng});
 }
 
 std::string HomeDirectory(const Context& context) {

@@ -24,7 +24,8 @@ struct Context {
   std::ostream& err;
   absl::TimeZone zone;
   std::function<std::optional<std::string>(const std::string& name)> variable;
-  std::function<std::shared_ptr<OperatorClient>(const std::string& socket)> open_client;
+  std::function<std::shared_ptr<OperatorClient>(const std::string& socket, OperatorKeys keys)>
+      open_client;
 
   // Global options; empty: the default place.
   bool json = false;

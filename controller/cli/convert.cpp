@@ -85,7 +85,6 @@ SourceStatus FromProto(const v1::SourceStatus& in) {
 StatusReport FromProto(const v1::StatusReply& in) {
   StatusReport out;
   out.installation = FromProto(in.installation());
-  for (const v1::SourceStatus& source : in.sources()) out.sources.push_back(FromProto(source));
   for (const v1::AgentInfo& agent : in.agents()) out.agents.push_back(FromProto(agent));
   out.store_bytes = in.store_bytes();
   out.store_free_bytes = in.store_free_bytes();
@@ -109,7 +108,7 @@ JobProgress FromProto(const v1::JobProgress& in) {
 }
 
 JobResult FromProto(const v1::JobResult& in) {
-  return {in.job_id(), in.exit_code(), in.error_code(), in.message(), in.hint(), in.report_json()};
+  return {in.job_id(), in.exit_code(), in.error_code(), in.message(), in.hint(), ""};
 }
 
 void ToProto(const RestoreOptions& in, v1::RestoreOptions* out) {

@@ -24,7 +24,7 @@ Installation FromProto(const v1::Installation& in);
 AgentInfo FromProto(const v1::AgentInfo& in);
 SnapshotSummary FromProto(const v1::SnapshotSummary& in);
 SourceStatus FromProto(const v1::SourceStatus& in);
-StatusReport FromProto(const v1::StatusReply& in);
+StatusReport FromProto(const v1::StatusReply& in);  // without sources: see sealed_messages.h
 JobProgress FromProto(const v1::JobProgress& in);
 JobResult FromProto(const v1::JobResult& in);
 void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);

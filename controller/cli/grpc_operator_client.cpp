@@ -78,8 +78,9 @@ class GrpcFetcher final : public ChunkFetcher {
 
 class GrpcOperatorClient final : public OperatorClient {
  public:
-  GrpcOperatorClient(std::shared_ptr<grpc::Channel> channel, std::string socket)
-      : channel_(std::move(channel)),
+  GrpcOperatorClient(std::shared_ptr<grpc::Channel> channel, std::string socket, OperatorKeys keys)
+      : keys_(std::move(keys)),
+        channel_(std::move(channel)),
         operator_(v1::Operator::NewStub(channel_)),
         restore_(v1::Restore::NewStub(channel_)),
         socket_(std::move(socket)) {}
@@ -131,7 +132,11 @@ class GrpcOperatorClient final : public OperatorClient {
   absl::StatusOr<StatusReport> Status() override {
     v1::StatusReply reply;
     RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::Status, v1::StatusRequest(), &reply));
-    return FromProto(reply);
+    StatusReport report = FromProto(reply);
+    for (const v1::SourceStatus& source : reply.sources()) {
+      report.sources.push_back(OpenStatus(keys_, source));
+    }
+    return report;
   }
 
   absl::StatusOr<std::vector<StartedJob>> StartBackup(
@@ -147,7 +152,9 @@ class GrpcOperatorClient final : public OperatorClient {
     request.set_source_id(target.source_id.bytes());
     request.set_seq(target.seq);
     request.set_agent_name(target.agent_name);
-    ToProto(options, request.mutable_options());
+    ASSIGN_OR_RETURN(const Bytes identity, IdentityFor(target));
+    ASSIGN_OR_RETURN(*request.mutable_sealed_options(),
+                     SealRestoreOptions(keys_, identity, target.source_id, options));
     return Start(&v1::Operator::Stub::StartRestore, request);
   }
 
@@ -179,7 +186,7 @@ class GrpcOperatorClient final : public OperatorClient {
     v1::JobEvent event;
     while (reader->Read(&event)) {
       if (event.has_progress()) on_event(FromProto(event.progress()));
-      if (event.has_result()) on_event(FromProto(event.result()));
+      if (event.has_result()) on_event(OpenResult(keys_, event.result()));
     }
     const grpc::Status status = reader->Finish();
     if (stop.stop_requested()) return absl::CancelledError("the watch was stopped");
@@ -237,6 +244,25 @@ class GrpcOperatorClient final : public OperatorClient {
     return jobs;
   }
 
+  // Of the agent that shall do the job: the named one, else the one that made the snapshot.
+  absl::StatusOr<Bytes> IdentityFor(const JobTarget& target) {
+    if (target.agent_name.empty()) {
+      ASSIGN_OR_RETURN(const SnapshotDocuments documents,
+                       GetSnapshot(target.source_id, target.seq));
+      return documents.identity;
+    }
+    v1::ListAgentsReply reply;
+    RETURN_IF_ERROR(
+        Call(*operator_, &v1::Operator::Stub::ListAgents, v1::ListAgentsRequest(), &reply));
+    for (const v1::AgentInfo& agent : reply.agents()) {
+      if (agent.name() == target.agent_name && !agent.identity().empty()) return agent.identity();
+    }
+    return Error(
+        ErrorKind::kNotFound, 6044,
+        fmt::format("unable to find agent '{}', or it never connected", Escaped(target.agent_name)),
+        "See 'holdfast agent list'.");
+  }
+
   // A local socket fails in two ways: nobody listens, or this user may not.
   absl::Status Explained(const grpc::Status& status) const {
     const absl::Status own = rpc::FromGrpc(status);
@@ -248,6 +274,7 @@ class GrpcOperatorClient final : public OperatorClient {
                  "socket? --socket PATH names another one.");
   }
 
+  OperatorKeys keys_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Operator::Stub> operator_;
   std::unique_ptr<v1::Restore::Stub> restore_;
@@ -256,8 +283,10 @@ class GrpcOperatorClient final : public OperatorClient {
 
 }  // namespace
 
-std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path) {
-  return std::make_shared<GrpcOperatorClient>(rpc::OpenLocalChannel(socket_path), socket_path);
+std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path,
+                                                   OperatorKeys keys) {
+  return std::make_shared<GrpcOperatorClient>(rpc::OpenLocalChannel(socket_path), socket_path,
+                                              std::move(keys));
 }
 
 }  // namespace holdfast::cli

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "common/snapshot/opener.h"
 #include "controller/cli/operator_types.h"
+#include "controller/cli/sealed_messages.h"
 
 namespace holdfast::cli {
 
@@ -70,6 +71,7 @@ class OperatorClient {
 };
 
 // Does not connect yet: the first call does.
-std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path);
+std::shared_ptr<OperatorClient> OpenOperatorClient(const std::string& socket_path,
+                                                   OperatorKeys keys);
 
 }  // namespace holdfast::cli

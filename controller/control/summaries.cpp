@@ -1,8 +1,34 @@
 #include "controller/control/summaries.h"
 
 #include "proto/common.pb.h"
+#include "proto/operator.pb.h"
 
 namespace holdfast::control {
+namespace {
+
+constexpr std::string_view kSealedPrefix = "sealed:";
+constexpr std::size_t kMaxSealedBytes = 64 << 10;
+
+}  // namespace
+
+std::string FailureText(const v1::JobResult& result) {
+  if (result.sealed_detail().empty() || result.sealed_detail().size() > kMaxSealedBytes) {
+    return Escaped(result.message(), 1000);
+  }
+  return std::string(kSealedPrefix) + ToHex(result.sealed_detail());
+}
+
+void FillFailure(const catalog::RunFailure& failure, v1::SourceStatus* out) {
+  if (failure.message.starts_with(kSealedPrefix)) {
+    const auto sealed = FromHex(std::string_view(failure.message).substr(kSealedPrefix.size()));
+    out->set_last_error_sealed(sealed.value_or(""));
+  } else {
+    out->set_last_error(failure.message);
+  }
+  out->set_last_error_exit(failure.exit_code);
+  out->set_last_error_code(failure.error_code);
+  out->set_last_error_at_ms(failure.at_ms);
+}
 
 void FillSource(const catalog::SourceRow& row, v1::SourceInfo* info) {
   info->set_source_id(row.id.bytes());

@@ -14,6 +14,7 @@
 #include "controller/access/access.h"
 #include "controller/catalog/catalog.h"
 #include "controller/control/control_service.h"
+#include "controller/control/summaries.h"
 #include "controller/daemon/authority.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
@@ -40,7 +41,7 @@ void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
                       result.exit_code() == static_cast<std::uint32_t>(ErrorKind::kPartial);
     status = good ? catalog.ClearFailure(source)
                   : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
-                                                   Escaped(result.message(), 1000)});
+                                                   control::FailureText(result)});
   } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
     status = catalog.SetVerified(source, job.seq(), now_ms);
   }

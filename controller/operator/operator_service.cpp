@@ -86,7 +86,7 @@ class OperatorService final : public v1::Operator::Service {
     return Guarded(*context, "StartRestore", [&] {
       v1::Job job;
       job.set_kind(v1::JOB_KIND_RESTORE);
-      *job.mutable_restore() = request->options();
+      job.set_sealed_restore(request->sealed_options());
       return StartReading(request->source_id(), request->seq(), request->agent_name(),
                           std::move(job), reply);
     });

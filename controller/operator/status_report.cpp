@@ -26,11 +26,7 @@ absl::Status FillSourceStatus(const OperatorServiceOptions& options,
     control::FillSummary(snapshots.front(), source, out->agent_name(), out->mutable_newest());
   }
   ASSIGN_OR_RETURN(const auto failure, options.catalog->LastFailure(source.id));
-  if (failure) {
-    out->set_last_error(failure->message);
-    out->set_last_error_code(failure->error_code);
-    out->set_last_error_at_ms(failure->at_ms);
-  }
+  if (failure) control::FillFailure(*failure, out);
   return absl::OkStatus();
 }
 
@@ -69,7 +65,11 @@ absl::Status FillAgent(const OperatorServiceOptions& options, const catalog::Age
                        v1::AgentInfo* out) {
   out->set_agent_id(row.id.bytes());
   out->set_name(row.name);
-  if (row.domain) out->set_domain_id(row.domain->bytes());
+  if (row.domain) {
+    out->set_domain_id(row.domain->bytes());
+    const auto identity = options.store->GetIdentity(*row.domain, row.id);
+    if (identity.ok()) out->set_identity(*identity);
+  }
   out->set_connected(options.board->IsConnected(row.id));
   out->set_last_seen_ms(row.last_seen_ms);
   out->set_host(row.host);

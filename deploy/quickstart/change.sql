@@ -4,8 +4,10 @@ SET jit = off;
 SELECT setseed(0.43) \g /dev/null
 SET search_path = pos, public;
 
+-- Mostly what is recent, a little of what is old.
 UPDATE payments SET settled = true WHERE NOT settled AND id % 2 = 0;
-UPDATE payments SET tip = coalesce(tip, 0) + 0.50 WHERE id % 100 = 17;
+UPDATE payments SET tip = coalesce(tip, 0) + 0.50 WHERE id BETWEEN 490000 AND 495000;
+UPDATE payments SET settled = false WHERE id = 12345;
 UPDATE menu_items SET price = price + 0.30 WHERE id % 20 = 0;
 UPDATE restaurants SET settings = settings || '{"tips": true, "printers": ["bar"]}' WHERE id % 7 = 0;
 
@@ -20,9 +22,9 @@ WITH placed AS (
 INSERT INTO payments (order_id, placed_at, method, amount, reference)
 SELECT id, placed_at, 'card', total, md5(id::text || '/1')::uuid FROM placed;
 
-DELETE FROM payments WHERE method = 'voucher' AND amount < 0 AND id % 10 = 3;
+DELETE FROM payments WHERE method = 'voucher' AND amount < 0 AND placed_at >= '2025-12-20' AND id % 3 = 0;
 DELETE FROM menu_items WHERE id % 400 = 399;
-ALTER TABLE orders ADD COLUMN channel text DEFAULT 'till';
+ALTER TABLE menu_items ADD COLUMN channel text DEFAULT 'till';
 CREATE TABLE reservations (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, restaurant_id int
   REFERENCES restaurants, during tstzrange NOT NULL, guest jsonb);
 INSERT INTO reservations (restaurant_id, during, guest)

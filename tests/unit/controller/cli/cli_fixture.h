@@ -41,7 +41,7 @@ class CliTest : public testing::Test {
                       if (found == variables_.end()) return std::nullopt;
                       return found->second;
                     },
-                    [this](const std::string& socket) {
+                    [this](const std::string& socket, const OperatorKeys&) {
                       socket_ = socket;
                       return client_;
                     }};

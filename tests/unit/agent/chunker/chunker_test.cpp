@@ -1,0 +1,130 @@
+// Goal: cuts depend on content and key only, stay within their bounds, and find back after a change.
+#include "agent/chunker/chunker.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/support/seeded_rng.h"
+
+namespace holdfast::chunker {
+namespace {
+
+constexpr ChunkSizes kSmall{512, 2048, 8192};
+
+SecretBytes Key(char fill) { return SecretBytes(Bytes(32, fill)); }
+
+// Ends of all chunks of `data`, cut as a stream is: a full window while there is one.
+std::vector<std::size_t> CutsOf(const Chunker& chunker, ByteView data) {
+  std::vector<std::size_t> ends;
+  std::size_t at = 0;
+  while (at < data.size()) {
+    const std::size_t length = chunker.Cut(data.substr(at));
+    if (length == 0 || length > data.size() - at) {
+      ADD_FAILURE() << "a chunk of " << length << " bytes at " << at;
+      break;
+    }
+    at += length;
+    ends.push_back(at);
+  }
+  return ends;
+}
+
+std::set<Bytes> ChunksOf(const Chunker& chunker, ByteView data) {
+  std::set<Bytes> chunks;
+  std::size_t begin = 0;
+  for (const std::size_t end : CutsOf(chunker, data)) {
+    chunks.insert(Bytes(data.substr(begin, end - begin)));
+    begin = end;
+  }
+  return chunks;
+}
+
+TEST(ChunkerTest, ChunksCoverTheInputWithinTheirBounds) {
+  test::SeededRng rng(1);
+  const Chunker chunker(Key('k'), kSmall);
+  for (const Bytes& data : {rng.Draw(1 << 20), Bytes(1 << 20, '\0'), rng.Draw(1), rng.Draw(511),
+                            rng.Draw(512), rng.Draw(513), rng.Draw(8192), rng.Draw(8193)}) {
+    SCOPED_TRACE(data.size());
+    const std::vector<std::size_t> ends = CutsOf(chunker, data);
+    ASSERT_FALSE(ends.empty());
+    EXPECT_EQ(ends.back(), data.size());
+    std::size_t begin = 0;
+    for (const std::size_t end : ends) {
+      EXPECT_LE(end - begin, kSmall.max_bytes);
+      if (end != data.size()) {
+        EXPECT_GE(end - begin, kSmall.min_bytes);
+      }
+      begin = end;
+    }
+  }
+}
+
+TEST(ChunkerTest, TheAverageIsNearTheOneAskedFor) {
+  test::SeededRng rng(2);
+  const Bytes data = rng.Draw(8 << 20);
+  const std::size_t count = CutsOf(Chunker(Key('k'), kSmall), data).size();
+  const double average = static_cast<double>(data.size()) / static_cast<double>(count);
+  EXPECT_GT(average, 0.6 * kSmall.average_bytes);
+  EXPECT_LT(average, 1.8 * kSmall.average_bytes);
+}
+
+TEST(ChunkerTest, ACutDependsOnTheBytesSinceTheLastCutOnly) {
+  test::SeededRng rng(3);
+  const Chunker chunker(Key('k'), kSmall);
+  const Bytes data = rng.Draw(kSmall.max_bytes);
+  const std::size_t length = chunker.Cut(data);
+  ASSERT_LT(length, data.size());
+  Bytes other = data;
+  for (std::size_t i = length; i < other.size(); ++i) other[i] = static_cast<char>(~other[i]);
+  EXPECT_EQ(chunker.Cut(other), length) << "bytes behind the cut moved it";
+  EXPECT_EQ(chunker.Cut(data + rng.Draw(50000)), length) << "more bytes to see moved it";
+}
+
+TEST(ChunkerTest, AnInsertChangesAFewChunksOnly) {
+  test::SeededRng rng(4);
+  const Chunker chunker(Key('k'), kSmall);
+  const Bytes before = rng.Draw(1 << 20);
+  const std::set<Bytes> known = ChunksOf(chunker, before);
+  for (const std::size_t at : {std::size_t{0}, before.size() / 2, before.size() - 1}) {
+    Bytes after = before;
+    after.insert(at, "seventeen bytes..");
+    std::size_t unknown = 0;
+    for (const Bytes& chunk : ChunksOf(chunker, after)) unknown += known.contains(chunk) ? 0 : 1;
+    EXPECT_GE(unknown, 1u);
+    EXPECT_LE(unknown, 8u) << "cuts did not find back after an insert at " << at;
+  }
+}
+
+TEST(ChunkerTest, AnotherKeyCutsElsewhere) {
+  test::SeededRng rng(5);
+  const Bytes data = rng.Draw(4 << 20);
+  const auto first = CutsOf(Chunker(Key('a'), kSmall), data);
+  const auto second = CutsOf(Chunker(Key('b'), kSmall), data);
+  ASSERT_GT(first.size(), 1000u);
+  const std::set<std::size_t> seen(first.begin(), first.end());
+  std::size_t shared = 0;
+  for (const std::size_t end : second) shared += seen.contains(end) ? 1 : 0;
+  EXPECT_LT(static_cast<double>(shared), 0.05 * static_cast<double>(second.size()));
+  EXPECT_EQ(CutsOf(Chunker(Key('a'), kSmall), data), first) << "the same key must cut the same";
+}
+
+TEST(ChunkerTest, TheSizesInUseHoldOnTheirScale) {
+  test::SeededRng rng(6);
+  for (const ChunkSizes& sizes : {kContentSizes, kManifestSizes}) {
+    const Chunker chunker(Key('k'), sizes);
+    EXPECT_EQ(chunker.sizes().max_bytes, sizes.max_bytes);
+    const Bytes data = rng.Draw(3 * sizes.max_bytes);
+    std::size_t begin = 0;
+    for (const std::size_t end : CutsOf(chunker, data)) {
+      EXPECT_LE(end - begin, sizes.max_bytes);
+      if (end != data.size()) {
+        EXPECT_GE(end - begin, sizes.min_bytes);
+      }
+      begin = end;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::chunker

@@ -1,0 +1,116 @@
+// Goal: the agent remembers its last snapshot exactly, and a damaged memory is no memory.
+#include "agent/pipeline/previous_snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/error.h"
+#include "tests/support/seeded_rng.h"
+#include "tests/support/temp_dir.h"
+
+namespace holdfast::pipeline {
+namespace {
+
+class PreviousSnapshotTest : public testing::Test {
+ protected:
+  PreviousSnapshotTest() {
+    saved_.head = {12, rng_.DrawFixed<Hash256>()};
+    for (int i = 0; i < 5; ++i) saved_.references.push_back(rng_.DrawFixed<ChunkId>());
+    for (const std::string& path : paths_) {
+      Entry entry;
+      entry.path = path;
+      entry.inode = inode_of_[path] = inode_of_.size() + 100;
+      saved_.Add(path, EncodeEntry(entry));
+    }
+  }
+  void Overwrite(ByteView bytes) { ASSERT_TRUE(fs_.WriteAtomically(file_, bytes).ok()); }
+
+  FileSystem& fs_ = RealFileSystem();
+  test::SeededRng rng_{3};
+  test::TempDir directory_;
+  const std::string file_ = directory_ / "source.last";
+  const std::vector<std::string> paths_ = {"", "a", "a/b", "a/c", "a/d", "a/e", "a!", "b", "c"};
+  std::map<std::string, std::uint64_t> inode_of_;
+  PreviousSnapshot saved_;
+};
+
+TEST_F(PreviousSnapshotTest, ComesBackAsSaved) {
+  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  PreviousSnapshot loaded;
+  ASSERT_TRUE(loaded.Load(fs_, file_));
+  EXPECT_EQ(loaded.head.seq, 12u);
+  EXPECT_EQ(loaded.head.record_hash, saved_.head.record_hash);
+  EXPECT_EQ(loaded.references, saved_.references);
+  EXPECT_EQ(loaded.entry_count(), paths_.size());
+  for (const std::string& path : paths_) {
+    const auto entry = loaded.Find(path);
+    ASSERT_TRUE(entry.has_value()) << path;
+    EXPECT_EQ(entry->path, path);
+    EXPECT_EQ(entry->inode, inode_of_[path]);
+  }
+  std::size_t visited = 0;
+  ASSERT_TRUE(loaded
+                  .ForEachEncoded([&](ByteView encoded) {
+                    EXPECT_EQ(DecodeEntry(encoded)->path, paths_[visited++]);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(visited, paths_.size());
+}
+
+TEST_F(PreviousSnapshotTest, FindsInAnyOrder) {
+  for (int round = 0; round < 3; ++round) {
+    for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) {
+      ASSERT_TRUE(saved_.Find(*path).has_value()) << *path;
+    }
+    for (std::size_t i = 0; i < paths_.size(); i += 4) {
+      EXPECT_EQ(saved_.Find(paths_[i])->path, paths_[i]);
+    }
+    for (const char* absent : {"a/bb", "0", "zzz", "a/", "a/b/c"}) {
+      EXPECT_FALSE(saved_.Find(absent).has_value()) << absent;
+      EXPECT_EQ(saved_.Find("a/c")->path, "a/c");
+    }
+  }
+}
+
+TEST_F(PreviousSnapshotTest, ADamagedFileIsNoFile) {
+  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  const Bytes good = fs_.ReadFile(file_).value();
+  for (std::size_t at = 0; at < good.size(); at += 7) {
+    Bytes bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x10);
+    Overwrite(bad);
+    PreviousSnapshot loaded;
+    ASSERT_FALSE(loaded.Load(fs_, file_)) << "a flip at " << at << " went unseen";
+    EXPECT_EQ(loaded.entry_count(), 0u);
+    EXPECT_EQ(loaded.head.seq, 0u);
+    EXPECT_TRUE(loaded.references.empty());
+  }
+  for (std::size_t size = 0; size < good.size(); size += 13) {
+    Overwrite(ByteView(good).substr(0, size));
+    EXPECT_FALSE(PreviousSnapshot().Load(fs_, file_)) << "cut to " << size;
+  }
+  Overwrite(good + "x");
+  EXPECT_FALSE(PreviousSnapshot().Load(fs_, file_));
+}
+
+TEST_F(PreviousSnapshotTest, NoFileIsNoMemory) {
+  EXPECT_FALSE(PreviousSnapshot().Load(fs_, file_));
+  Overwrite("short");
+  EXPECT_FALSE(PreviousSnapshot().Load(fs_, file_));
+}
+
+TEST_F(PreviousSnapshotTest, SavingReplacesWhatWasThere) {
+  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  PreviousSnapshot next;
+  next.head = {13, rng_.DrawFixed<Hash256>()};
+  ASSERT_TRUE(next.Save(fs_, file_).ok());
+  PreviousSnapshot loaded;
+  ASSERT_TRUE(loaded.Load(fs_, file_));
+  EXPECT_EQ(loaded.head.seq, 13u);
+  EXPECT_EQ(loaded.entry_count(), 0u);
+  loaded.Clear();
+  EXPECT_EQ(loaded.head.seq, 0u);
+}
+
+}  // namespace
+}  // namespace holdfast::pipeline
