@@ -20,6 +20,8 @@ for option in "$@"; do
 done
 
 scripts/install_deps.sh --test
+# Clones in other directories share what the compiler cache holds.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 jobs=$(nproc)
 summaries=$(mktemp)
 trap 'rm -f "$summaries"' EXIT

@@ -3,7 +3,7 @@
 
 usage: make_files.py make|change DIRECTORY
 
-The same files in every run: 2,200 of 1 KiB to 20 MiB, about 380 MB. Photos are random bytes, as
+The same files in every run: 2,200 of 1 KiB to 20 MiB, about 330 MB. Photos are random bytes, as
 compressed pictures are to a backup; menus, exports and logs are text.
 """
 import json
@@ -66,7 +66,7 @@ def make(root):
     for number, kind in enumerate(kinds):
         if number == 0:
             size, kind = 20 * MIB, "photos"
-        elif number < 45 and kind == "photos":
+        elif number < 36 and kind == "photos":
             size = log_uniform(rng, 512 * KIB, 20 * MIB)
         elif number < 110 and kind == "exports":
             size = log_uniform(rng, 256 * KIB, 8 * MIB)

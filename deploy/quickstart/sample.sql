@@ -1,5 +1,5 @@
--- A point-of-sale database as a small chain of restaurants might have it: 250,000 orders in monthly
--- partitions, 520,000 payments, and what a backup has to bring back besides rows. The same rows in
+-- A point-of-sale database as a small chain of restaurants might have it: 170,000 orders in monthly
+-- partitions, 524,000 payments, and what a backup has to bring back besides rows. The same rows in
 -- every run: a seed, and no clock.
 SET client_min_messages = warning;
 SET jit = off;
@@ -93,7 +93,7 @@ SELECT r.id,
 FROM restaurants AS r, generate_series(1, 60) AS n;
 
 INSERT INTO orders (placed_at, restaurant_id, state, lines, seats, total, note)
-SELECT timestamptz '2025-07-01 09:00+00' + n * interval '65 seconds',
+SELECT timestamptz '2025-07-01 09:00+00' + n * interval '95 seconds',
        1 + (random() * 39)::int,
        CASE WHEN n % 97 = 0 THEN 'void' ELSE 'paid' END::order_state,
        jsonb_build_array(
@@ -102,17 +102,17 @@ SELECT timestamptz '2025-07-01 09:00+00' + n * interval '65 seconds',
        ARRAY[1 + n % 30, 2 + n % 30]::smallint[],
        round((8 + random() * 140)::numeric, 2),
        CASE WHEN n % 50 = 0 THEN E'allergic\tto nuts\\eggs\nplease "ask" twice' END
-FROM generate_series(1, 250000) AS n;
+FROM generate_series(1, 170000) AS n;
 
 INSERT INTO payments (order_id, placed_at, method, amount, tip, reference, settled, terminal)
 SELECT o.id, o.placed_at,
        (enum_range(NULL::payment_method))[1 + (random() * 3)::int],
-       round(o.total / 2, 2),
+       round(o.total / 3, 2),
        CASE WHEN part = 1 THEN round((random() * 9)::numeric, 2) END,
        md5(o.id::text || '/' || part)::uuid,
-       o.id < 240000,
+       o.id < 163000,
        ('10.20.' || o.restaurant_id || '.' || 1 + o.id % 8)::inet
-FROM orders AS o, generate_series(1, 2) AS part
+FROM orders AS o, generate_series(1, 3) AS part
 UNION ALL
 SELECT o.id, o.placed_at, 'voucher', -1.00, NULL, md5(o.id::text || '/refund')::uuid, true, NULL
 FROM orders AS o WHERE o.id % 12 = 0;
