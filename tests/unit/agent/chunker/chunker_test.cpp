@@ -1,4 +1,5 @@
-// Goal: cuts depend on content and key only, stay within their bounds, and find back after a change.
+// Goal: cuts depend on content and key only, stay within their bounds, and find back after a
+// change.
 #include "agent/chunker/chunker.h"
 
 #include <gtest/gtest.h>
