@@ -25,11 +25,11 @@ struct AgentDomain {
     const EnrolmentGrant grant =
         MakeEnrolmentGrant(owner, grant_secret.public_key, identity.agent_name, 1);
     identity_document = SignAgentIdentity(identity, grant, grant_secret);
-    secrets_document = SealDomainSecrets(
-        secrets,
-        {{RecipientRole::kRecovery, "recovery", recovery.public_key},
-         {RecipientRole::kAgent, identity.agent_name, recipient.public_key}},
-        rng);
+    secrets_document =
+        SealDomainSecrets(secrets,
+                          {{RecipientRole::kRecovery, "recovery", recovery.public_key},
+                           {RecipientRole::kAgent, identity.agent_name, recipient.public_key}},
+                          rng);
   }
 
   // The owner's list of this version: the recovery key alone.

@@ -28,8 +28,7 @@ absl::StatusOr<std::vector<Bytes>> FakeController::Fetch(const DomainId&,
   std::vector<Bytes> found;
   for (const ChunkId& id : ids) {
     const auto object = objects.find(id);
-    if (object == objects.end())
-      return Error(ErrorKind::kNotFound, 9999, "no chunk " + id.hex());
+    if (object == objects.end()) return Error(ErrorKind::kNotFound, 9999, "no chunk " + id.hex());
     found.push_back(object->second);
   }
   return found;

@@ -18,8 +18,8 @@ class FakeSource final : public source::Source {
   std::map<std::string, Bytes, PathLess> files;
   std::vector<std::pair<std::string, std::string>> skipped;  // path, reason
   absl::Status check;                                        // returned by Check
-  absl::Status fail;                        // returned by Read after everything was written
-  std::set<std::string> abandoned;          // begun, given up, and written again
+  absl::Status fail;                // returned by Read after everything was written
+  std::set<std::string> abandoned;  // begun, given up, and written again
   source::SourceResult result{"0/16B3748", {{"version", "1"}}, {"a note"}, "some files"};
   std::function<void()> before_read = [] {};
 

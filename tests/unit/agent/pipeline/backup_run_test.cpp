@@ -95,7 +95,8 @@ TEST_F(BackupRunTest, ADamagedStateFileIsNoState) {
   const std::string path = directory_ / "uploads.last";
   const Bytes good = RealFileSystem().ReadFile(path).value();
   // One flip in the number, in the head's hash, in the references and in the entries.
-  for (const std::size_t at : {std::size_t{8}, std::size_t{20}, std::size_t{60}, good.size() - 40}) {
+  for (const std::size_t at :
+       {std::size_t{8}, std::size_t{20}, std::size_t{60}, good.size() - 40}) {
     SCOPED_TRACE(at);
     Bytes bad = RealFileSystem().ReadFile(path).value();
     bad[at] = static_cast<char>(bad[at] ^ 1);

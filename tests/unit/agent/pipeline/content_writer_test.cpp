@@ -75,7 +75,8 @@ TEST_F(ContentWriterTest, SlicesCoverEveryContent) {
   std::map<std::string, Bytes> contents;
   ContentWriter writer = Writer();
   std::uint64_t total = 0;
-  for (const std::size_t size : {0, 1, 5, 63, 64, 65, 0, 0, 300, 1023, 1024, 1025, 2048, 9, 50000}) {
+  for (const std::size_t size :
+       {0, 1, 5, 63, 64, 65, 0, 0, 300, 1023, 1024, 1025, 2048, 9, 50000}) {
     const std::string path = "f" + std::to_string(contents.size());
     contents[path] = rng_.Draw(size);
     total += size;
