@@ -147,7 +147,8 @@ void AddRecover(CLI::App& app, RecoverCommand& command) {
                  "host:port of a living controller's enrolment; default: the one in the kit")
       ->excludes(store);
   app.add_option("--source", command.access.source, "Name (or id) of the source to bring back");
-  app.add_option("--seq", command.access.seq, "Snapshot number; default: the newest");
+  app.add_option("--seq", command.access.seq, "Snapshot number; default: the newest")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--list", command.list, "Show what can be brought back, and stop");
   app.add_flag("--json", command.json, "Report as JSON");
   app.add_option("--target", command.restore.target, "Files: the directory to restore into");
@@ -205,7 +206,11 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
+    return Fail(
+        Error(ErrorKind::kUsage, 1100,
+              fmt::format("unable to read the command line: {}", Escaped(error.what(), 300)),
+              "See 'holdfast-agent --help'."));
   }
   if (enroll->parsed()) return RunEnroll(config_path, token_path);
   if (recover->parsed()) return RunRecover(command);

@@ -8,6 +8,7 @@
 #include "common/env/service.h"
 #include "common/log/log.h"
 #include "controller/daemon/controller.h"
+#include "fmt/format.h"
 
 namespace {
 
@@ -54,7 +55,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
+    return Fail(holdfast::Error(
+        holdfast::ErrorKind::kUsage, 1100,
+        fmt::format("unable to read the command line: {}", holdfast::Escaped(error.what(), 300)),
+        "See 'holdfast-controller --help'."));
   }
   return Run(config_path);
 }

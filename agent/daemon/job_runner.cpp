@@ -35,9 +35,10 @@ RestoreRequest FromProto(const v1::RestoreOptions& options) {
   return request;
 }
 
-// The servers a restore may use: those of the named source, else the first of the kind.
+// The servers a restore may use: those of the named source, else the snapshot's own, else the first
+// of the kind.
 absl::StatusOr<RestoreServers> ServersOf(const AgentConfig& config, const AgentState& state,
-                                         const std::string& connection) {
+                                         const std::string& connection, const SourceConfig* own) {
   RestoreServers servers;
   servers.forbidden_roots.push_back(state.directory);
   if (!connection.empty() && config.Find(connection) == nullptr) {
@@ -47,13 +48,18 @@ absl::StatusOr<RestoreServers> ServersOf(const AgentConfig& config, const AgentS
                              Escaped(connection)),
                  "See 'holdfast source list'.");
   }
+  std::vector<const SourceConfig*> candidates;
+  if (connection.empty() && own != nullptr) candidates.push_back(own);
   for (const SourceConfig& source : config.sources) {
-    if (!connection.empty() && source.name != connection) continue;
-    if (const auto* postgres = std::get_if<source::PostgresOptions>(&source.options)) {
+    if (connection.empty() || source.name == connection) candidates.push_back(&source);
+  }
+  for (const SourceConfig* source : candidates) {
+    if (const auto* postgres = std::get_if<source::PostgresOptions>(&source->options)) {
       if (servers.postgres) continue;
       servers.postgres = postgres->connection;
+      servers.postgres_database = postgres->connection.database;
       servers.postgres->database.clear();  // it may be the very one that is gone
-    } else if (const auto* redis = std::get_if<redis::RedisOptions>(&source.options)) {
+    } else if (const auto* redis = std::get_if<redis::RedisOptions>(&source->options)) {
       if (!servers.redis) servers.redis = redis->address;
     }
   }
@@ -255,7 +261,8 @@ absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDet
     RETURN_IF_ERROR(CheckTargetAllowed(*options_.config, request.target));
   }
   ASSIGN_OR_RETURN(const RestoreServers servers,
-                   ServersOf(*options_.config, *options_.state, restore_options.connection()));
+                   ServersOf(*options_.config, *options_.state, restore_options.connection(),
+                             FindSource(SourceId::From(job.source_id()).value_or(SourceId()))));
   const absl::Duration started = options_.env.clock.Monotonic();
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());

@@ -119,14 +119,27 @@ absl::StatusOr<std::unique_ptr<RecoveryAccess>> LogIn(Env env, const RecoveryKit
 
 absl::StatusOr<std::unique_ptr<RecoveryAccess>> RecoveryAccess::Open(
     Env env, const RecoverOptions& options) {
-  ASSIGN_OR_RETURN(Bytes text, env.fs.ReadSecret(options.kit_path));
-  const SecretBytes kept = SecretBytes::Take(std::move(text));
+  auto text = env.fs.ReadSecret(options.kit_path);
+  if (absl::IsNotFound(text.status())) {
+    return Error(ErrorKind::kNotFound, 3016, MessageOf(text.status()),
+                 "Name the file that 'holdfast init' wrote, with mode 0600, by --kit.");
+  }
+  if (!text.ok()) return text.status();
+  const SecretBytes kept = SecretBytes::Take(*std::move(text));
   ASSIGN_OR_RETURN(const RecoveryKit kit, ParseRecoveryKit(kept.view()));
   KeyPair recovery = X25519FromSecret(kit.recovery_secret);
   if (options.store_directory.empty()) {
     return LogIn(env, kit, options.controller_address, std::move(recovery));
   }
   ASSIGN_OR_RETURN(auto reader, StoreReader::Open(env.fs, options.store_directory));
+  // Said at once: else every snapshot would be reported as damaged. The kit stays the authority.
+  if (reader->owner() != PublicKey() && reader->owner() != kit.owner_public) {
+    return Error(ErrorKind::kPermission, 3017,
+                 fmt::format("unable to open the store in '{}' with the kit '{}': it belongs to "
+                             "another installation",
+                             Escaped(options.store_directory), Escaped(options.kit_path)),
+                 "Take the kit that was made with this installation.");
+  }
   return std::make_unique<StoreAccess>(std::move(reader), kit.owner_public, std::move(recovery));
 }
 

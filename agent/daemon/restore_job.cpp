@@ -67,7 +67,9 @@ absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& s
     }
     options.sql_file = request.target;
   } else {
-    if (request.database.empty() || !request.target.empty() || request.into_server) {
+    const bool somewhere =
+        !request.database.empty() || (!request.table.empty() && !servers.postgres_database.empty());
+    if (!somewhere || !request.target.empty() || request.into_server) {
       return DoesNotFit("postgres", "it needs --database NAME or --sql FILE",
                         "For example: holdfast restore db@latest --database pos_restored.");
     }
@@ -77,7 +79,7 @@ absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& s
           "Name an agent with a postgres source by --on, or write a script by --sql.");
     }
     options.connection = *servers.postgres;
-    options.database = request.database;
+    options.database = request.database.empty() ? servers.postgres_database : request.database;
   }
   options.table = request.table;
   ASSIGN_OR_RETURN(options.into_table, NameInSameSchema(request.table, request.into_table));

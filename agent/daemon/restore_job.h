@@ -35,6 +35,7 @@ struct RestoreRequest {
 
 struct RestoreServers {
   std::optional<source::PostgresConnection> postgres;
+  std::string postgres_database;  // where one table goes when no database is named
   std::optional<redis::RedisAddress> redis;
   std::vector<std::string> forbidden_roots;
 };

@@ -17,10 +17,9 @@ namespace {
 
 constexpr int kAttempts = 3;  // the controller may lack chunks that were known from the last run
 
-absl::Status Rollback(const std::string& source, std::string_view what) {
+absl::Status Rollback(std::string_view what) {
   return Error(
-      ErrorKind::kIntegrity, 4065,
-      fmt::format("unable to back up source '{}': ROLLBACK or FORK detected: {}", source, what),
+      ErrorKind::kIntegrity, 4065, fmt::format("ROLLBACK or FORK detected: {}", what),
       "The controller's history is not the one this agent wrote. Find out whether it was "
       "restored from an old copy before you trust it; see docs/ARCHITECTURE.md, rollback.");
 }
@@ -83,27 +82,24 @@ ReferenceList ListOf(const std::vector<ChunkId>& now, const std::vector<ChunkId>
 }  // namespace
 
 absl::Status BackupRun::CheckHead(const SessionStart& start) const {
-  const std::string& name = options_.source_name;
   const Head& remembered = previous_.head;  // of a whole state file; a damaged one says nothing
   if (start.head_seq < remembered.seq) {
-    return Rollback(name,
-                    fmt::format("this agent committed snapshot {}, the controller's newest is {}",
+    return Rollback(fmt::format("this agent committed snapshot {}, the controller's newest is {}",
                                 remembered.seq, start.head_seq));
   }
   if (start.head_seq == 0) return absl::OkStatus();
   RETURN_IF_ERROR(VerifyRecord(start.head_record, options_.keys->identity.signing_key));
   ASSIGN_OR_RETURN(const RecordClear clear, ParseRecord(start.head_record));
   if (clear.source != options_.source_id || clear.seq != start.head_seq) {
-    return Rollback(name, "its newest record is of another source or number");
+    return Rollback("its newest record is of another source or number");
   }
   const Hash256 hash = RecordHash(start.head_record);
   if (start.head_seq == remembered.seq && hash != remembered.record_hash) {
-    return Rollback(name, fmt::format("snapshot {} is not the one this agent wrote", clear.seq));
+    return Rollback(fmt::format("snapshot {} is not the one this agent wrote", clear.seq));
   }
   if (remembered.seq != 0 && start.head_seq == remembered.seq + 1 &&
       clear.previous != remembered.record_hash) {
-    return Rollback(name,
-                    fmt::format("snapshot {} does not follow the one this agent wrote", clear.seq));
+    return Rollback(fmt::format("snapshot {} does not follow the one this agent wrote", clear.seq));
   }
   return absl::OkStatus();
 }
@@ -117,8 +113,7 @@ absl::StatusOr<std::vector<Recipient>> BackupRun::Recipients(const SessionStart&
     if (!absl::SimpleAtoi(text, &seen)) seen = 0;
   }
   if (list.version < seen) {
-    return Rollback(options_.source_name,
-                    fmt::format("its recipient list is version {}, this agent has seen {}",
+    return Rollback(fmt::format("its recipient list is version {}, this agent has seen {}",
                                 list.version, seen));
   }
   if (list.version > seen) {
@@ -269,7 +264,7 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   ASSIGN_OR_RETURN(CommitOutcome outcome, session.Commit(request));
   if (!outcome.missing.empty()) return outcome;
   if (outcome.committed.snapshot_id != RecordHash(request.record)) {
-    return Rollback(options_.source_name, "it confirmed another snapshot than the one sent");
+    return Rollback("it confirmed another snapshot than the one sent");
   }
   report_.seq = outcome.committed.seq;
   report_.snapshot_id = outcome.committed.snapshot_id;

@@ -19,10 +19,12 @@ absl::Status StatusOf(const RestoreReport& report) {
   }
   if (!report.skipped.empty()) {
     const Problem& first = report.skipped.front();
-    return Error(ErrorKind::kPartial, 3003,
-                 fmt::format("unable to restore everything into '{}': {} left out, first '{}': {}",
-                             Escaped(report.target), report.skipped.size(), Escaped(first.path),
-                             first.reason));
+    return Error(
+        ErrorKind::kPartial, 3003,
+        fmt::format("unable to restore everything into '{}': {} left out, first '{}': {}",
+                    Escaped(report.target), report.skipped.size(), Escaped(first.path),
+                    first.reason),
+        "All others are restored and compared; 'holdfast verify' lists every damaged entry.");
   }
   return absl::OkStatus();
 }

@@ -40,8 +40,10 @@ WHEN THE CONTROLLER IS GONE BUT ITS STORE (OR A COPY) IS THERE
 
 WHEN A SERVER IS GONE BUT THE CONTROLLER IS THERE
 
-    holdfast snapshots
-    holdfast restore SOURCE@latest --on ANOTHER-AGENT --target DIRECTORY
+    On the new server, with this page (ADDRESS is the controller's enrolment
+    host:port):
+      holdfast-agent recover --kit FILE --controller ADDRESS --list
+      holdfast-agent recover --kit FILE --controller ADDRESS --source NAME --help
 
 WHEN SOMEONE MAY HAVE SEEN THIS PAGE
 

@@ -14,6 +14,15 @@ ChunkReader::ChunkReader(DomainId domain, std::shared_ptr<const HmacKey> id_key,
       fetcher_(std::move(fetcher)),
       cache_limit_bytes_(cache_bytes) {}
 
+// What a snapshot refers to has to be there: that a store does not know it is damage.
+absl::StatusOr<std::vector<Bytes>> ChunkReader::Fetch(const std::vector<ChunkId>& ids) {
+  auto objects = fetcher_->Fetch(domain_, ids);
+  if (!absl::IsNotFound(objects.status())) return objects;
+  return Error(ErrorKind::kIntegrity, 4084, MessageOf(objects.status()),
+               "Use another copy of the store if there is one, choose another snapshot, or restore "
+               "the rest of files with --skip-bad.");
+}
+
 absl::StatusOr<std::vector<ChunkReader::Plaintext>> ChunkReader::Get(
     ObjectType type, const std::vector<ChunkId>& ids) {
   std::vector<Plaintext> result(ids.size());
@@ -26,7 +35,7 @@ absl::StatusOr<std::vector<ChunkReader::Plaintext>> ChunkReader::Get(
     missing_index.push_back(i);
   }
   if (missing.empty()) return result;
-  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, fetcher_->Fetch(domain_, missing));
+  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, Fetch(missing));
   if (objects.size() != missing.size()) {
     return Error(ErrorKind::kIntegrity, 4080,
                  fmt::format("unable to fetch {} chunks: the store gave {}", missing.size(),
@@ -61,7 +70,7 @@ absl::StatusOr<Bytes> ChunkReader::Open(ObjectType type, const ChunkId& id, Byte
 // Depth 1: a base that is itself a delta is refused, so a hostile store cannot build chains.
 absl::StatusOr<Bytes> ChunkReader::OpenBase(const ChunkId& id) {
   if (const Plaintext cached = Cached(id)) return *cached;
-  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, fetcher_->Fetch(domain_, {id}));
+  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, Fetch({id}));
   if (objects.size() != 1)
     return Error(ErrorKind::kIntegrity, 4080, "unable to fetch a delta base");
   ObjectOpener opener(domain_, id_key_, run_keys_);

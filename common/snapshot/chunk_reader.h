@@ -28,6 +28,7 @@ class ChunkReader {
 
  private:
   absl::StatusOr<Bytes> Open(ObjectType type, const ChunkId& id, ByteView object);
+  absl::StatusOr<std::vector<Bytes>> Fetch(const std::vector<ChunkId>& ids);
   absl::StatusOr<Bytes> OpenBase(const ChunkId& id);
   Plaintext Cached(const ChunkId& id);
   void Remember(const ChunkId& id, const Plaintext& plaintext);

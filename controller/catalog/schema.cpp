@@ -106,7 +106,8 @@ absl::Status QuickCheck(SqliteDb& db) {
   if (answer == "ok") return absl::OkStatus();
   return Error(ErrorKind::kIntegrity, 5001,
                fmt::format("unable to open the catalog: it is damaged: {}", Escaped(answer)),
-               "Keep the file; rebuild the catalog from the store or use its last copy.");
+               "Keep the file and put back its last copy; 'holdfast-agent recover' reads the store "
+               "without it.");
 }
 
 }  // namespace holdfast::catalog

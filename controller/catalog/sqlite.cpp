@@ -78,7 +78,8 @@ bool Statement::IsNull(int column) const {
 absl::Status Statement::WrongLength() {
   return Error(ErrorKind::kIntegrity, 5001,
                "unable to read the catalog: an identifier has the wrong length",
-               "Keep the file; rebuild the catalog from the store or use its last copy.");
+               "Keep the file and put back its last copy; 'holdfast-agent recover' reads the store "
+               "without it.");
 }
 
 void Statement::BindOne(int index, std::int64_t value) {
@@ -157,7 +158,8 @@ absl::Status SqliteDb::Failure(int code) const {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Error(ErrorKind::kIntegrity, 5001, what,
-                   "Keep the file; rebuild the catalog from the store or use its last copy.");
+                   "Keep the file and put back its last copy; 'holdfast-agent recover' reads the "
+                   "store without it.");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Error(ErrorKind::kUnreachable, 5006, what, "Another program has the file open.");

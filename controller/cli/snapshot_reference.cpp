@@ -108,7 +108,8 @@ bool SnapshotReference::MayBeId() const {
 absl::Status CheckName(std::string_view what, std::string_view name) {
   const auto refused = [&](std::string_view cause) {
     return Error(ErrorKind::kUsage, 1120,
-                 fmt::format("unable to use {} name '{}': {}", what, Escaped(name, 80), cause));
+                 fmt::format("unable to use {} name '{}': {}", what, Escaped(name, 80), cause),
+                 fmt::format("See 'holdfast {} list'.", what));
   };
   if (name.empty()) return refused("it is empty");
   if (name.size() > kMaxNameBytes) return refused("it has more than 128 bytes");

@@ -330,8 +330,9 @@ class IngestService final : public v1::Ingest::Service {
     RETURN_IF_ERROR(shared_.sessions.Enter(
         *source, agent.id, open.run_id(), [&context] { context.TryCancel(); },
         kOldSessionPatience));
-    absl::Status status;
-    {
+    // After a failed sync somebody has to try whether the disk is well again.
+    absl::Status status = shared_.store.writable() ? absl::OkStatus() : shared_.store.Probe();
+    if (status.ok()) {
       Session session(shared_, agent, stream);
       status = session.Serve(open);
     }

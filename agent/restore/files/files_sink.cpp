@@ -172,8 +172,9 @@ absl::StatusOr<RestoreReport> RestoreFiles(const SnapshotView& view,
                                            const FilesRestoreOptions& options,
                                            RestoreProgress& progress, std::stop_token stop) {
   RestoreLedger ledger;
-  ASSIGN_OR_RETURN(Target target, OpenTarget(options));
+  // Before the target: a manifest that does not read, or paths that fit nothing, make no directory.
   ASSIGN_OR_RETURN(RestorePlan plan, RestorePlan::Make(view, options, ledger));
+  ASSIGN_OR_RETURN(Target target, OpenTarget(options));
   FilesRestore restore(view, options, std::move(target), std::move(plan), ledger, progress, stop);
   return restore.Run();
 }

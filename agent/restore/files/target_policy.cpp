@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -33,6 +34,9 @@ absl::StatusOr<std::string> Canonical(const std::string& path) {
       const std::string base = resolved.get();
       if (rest.empty()) return base;
       return (base == "/" ? "" : base) + rest;
+    }
+    if (errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP) {
+      return Refuse(path, std::strerror(errno));
     }
     if (errno != ENOENT || existing == "/" || existing == ".") {
       return ErrnoError(errno, 3305, fmt::format("unable to resolve '{}'", Escaped(path)));
@@ -89,6 +93,7 @@ absl::StatusOr<Target> OpenTarget(const FilesRestoreOptions& options) {
   target.fd =
       UniqueFd(::open(target.path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!target.fd.valid()) {
+    if (errno == ENOTDIR) return Refuse(target.path, std::strerror(errno));
     return ErrnoError(errno, 3305, fmt::format("unable to open target '{}'", Escaped(target.path)));
   }
   if (options.overwrite == FilesRestoreOptions::Overwrite::kRefuse && !IsEmpty(target.fd.get())) {
