@@ -55,7 +55,7 @@ absl::StatusOr<Root> OpenRoot(const FilesOptions& options) {
         ErrorKind::kSource, 2302,
         fmt::format("unable to read root '{}': it is on device {} and was on device {} last time",
                     Escaped(options.root), root.info.st_dev, *options.expected_device),
-        "Is it unmounted? If the volume was replaced on purpose, set device_check: false for one run.");
+        "Is it unmounted? If the volume was replaced on purpose, set device_check: false once.");
   }
   return root;
 }

@@ -73,7 +73,8 @@ class TestController {
     if (!Value(catalog_->GetInstallation()).owner) {
       Check(catalog_->SetOwner(agent.owner.public_key, agent.Recipients(), 1));
     }
-    const rpc::TlsIdentity identity = Certify(rpc::AgentUri(controller_id_, agent.identity.agent_id));
+    const rpc::TlsIdentity identity =
+        Certify(rpc::AgentUri(controller_id_, agent.identity.agent_id));
     const Bytes token = agent.identity.agent_id.bytes();
     const std::string& name = agent.identity.agent_name;
     Check(catalog_->AddToken({token, Sha256("secret"), name, 1000}));
@@ -101,8 +102,8 @@ class TestController {
   // A certificate of this CA for any URI and use.
   rpc::TlsIdentity Certify(const std::string& uri,
                            rpc::CertificateUsage usage = rpc::CertificateUsage::kClient) {
-    const rpc::CertifiedKey ca{authority_->ca_pem(),
-                               SecretBytes(Value(env_.fs.ReadFile(directory_ / "identity/ca.key")))};
+    const rpc::CertifiedKey ca{
+        authority_->ca_pem(), SecretBytes(Value(env_.fs.ReadFile(directory_ / "identity/ca.key")))};
     rpc::TlsIdentity identity;
     identity.authority_pem = ca.certificate_pem;
     identity.key_pem = rpc::MakeKeyPem();
@@ -179,9 +180,7 @@ class TestController {
     std::unique_ptr<grpc::Server> server = nullptr;
   };
 
-  static void Check(const absl::Status& status) {
-    ASSERT_TRUE(status.ok()) << status;
-  }
+  static void Check(const absl::Status& status) { ASSERT_TRUE(status.ok()) << status; }
   template <typename T>
   static T Value(absl::StatusOr<T> result) {
     EXPECT_TRUE(result.ok()) << result.status();

@@ -12,8 +12,8 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "proto/restore.grpc.pb.h"
-#include "tests/support/fast_clock.h"
 #include "tests/support/agent_domain.h"
+#include "tests/support/fast_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::transport {

@@ -61,10 +61,10 @@ class DiagnoseTest : public testing::Test {
     TlsIdentity identity;
     identity.authority_pem = authority.certificate_pem;
     identity.key_pem = MakeKeyPem();
-    identity.certificate_pem =
-        SignRequest(authority, *MakeRequest(identity.key_pem),
-                    {"spiffe://holdfast/00/controller", usage, absl::Now() + from, absl::Now() + to})
-            .value();
+    identity.certificate_pem = SignRequest(authority, *MakeRequest(identity.key_pem),
+                                           {"spiffe://holdfast/00/controller", usage,
+                                            absl::Now() + from, absl::Now() + to})
+                                   .value();
     return identity;
   }
   // Serves one TLS handshake that asks for a client certificate of `identity`'s CA.
@@ -123,8 +123,8 @@ TEST_F(DiagnoseTest, AClosedPort) {
 
 TEST_F(DiagnoseTest, SomethingElseOnThePort) {
   for (const std::string& answer :
-       {std::string("HTTP/1.1 400 Bad Request\r\nsecret-banner\r\n\r\n"), std::string("220 smtp\r\n"),
-        std::string(100, '\0'), std::string()}) {
+       {std::string("HTTP/1.1 400 Bad Request\r\nsecret-banner\r\n\r\n"),
+        std::string("220 smtp\r\n"), std::string(100, '\0'), std::string()}) {
     TcpServer server([&](int fd) {
       char buffer[4096];
       EXPECT_GT(::recv(fd, buffer, sizeof buffer, 0), 0);

@@ -49,8 +49,8 @@ TEST(StatusTest, DetailsThatAreNoneAreNotBelieved) {
 }
 
 TEST(StatusTest, ForeignTextIsEscaped) {
-  const absl::Status status =
-      FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "\x1b[31mred\n" + std::string(9000, 'x')));
+  const absl::Status status = FromGrpc(
+      grpc::Status(grpc::StatusCode::UNAVAILABLE, "\x1b[31mred\n" + std::string(9000, 'x')));
   EXPECT_EQ(MessageOf(status).find('\x1b'), std::string::npos);
   EXPECT_EQ(MessageOf(status).find('\n'), std::string::npos);
   EXPECT_LT(MessageOf(status).size(), 400u);

@@ -18,9 +18,9 @@ class TlsTest : public testing::Test {
     TlsIdentity identity;
     identity.authority_pem = authority_.certificate_pem;
     identity.key_pem = MakeKeyPem();
-    identity.certificate_pem =
-        SignRequest(authority_, *MakeRequest(identity.key_pem), {uri, usage, now_ + from, now_ + to})
-            .value();
+    identity.certificate_pem = SignRequest(authority_, *MakeRequest(identity.key_pem),
+                                           {uri, usage, now_ + from, now_ + to})
+                                   .value();
     return identity;
   }
 
@@ -45,11 +45,10 @@ TEST_F(TlsTest, ACertificateSaysWhoAndWhen) {
 TEST_F(TlsTest, ThePinIsOfTheKeyAndTheFingerprintOfTheCertificate) {
   const SecretBytes key = MakeKeyPem();
   const auto sign = [&] {
-    const std::string pem =
-        SignRequest(authority_, *MakeRequest(key),
-                    {"spiffe://holdfast/00/recovery", CertificateUsage::kClient, now_,
-                     now_ + absl::Hours(1)})
-            .value();
+    const std::string pem = SignRequest(authority_, *MakeRequest(key),
+                                        {"spiffe://holdfast/00/recovery", CertificateUsage::kClient,
+                                         now_, now_ + absl::Hours(1)})
+                                .value();
     return ReadCertificate(pem).value();
   };
   const CertificateFacts first = sign(), second = sign();
@@ -59,15 +58,15 @@ TEST_F(TlsTest, ThePinIsOfTheKeyAndTheFingerprintOfTheCertificate) {
 }
 
 TEST_F(TlsTest, ExpiredAndNotYetValidAreTold) {
-  for (const auto& [from, to] : {std::pair{-absl::Hours(3), -absl::Hours(2)},
-                                 std::pair{absl::Hours(2), absl::Hours(3)}}) {
+  for (const auto& [from, to] :
+       {std::pair{-absl::Hours(3), -absl::Hours(2)}, std::pair{absl::Hours(2), absl::Hours(3)}}) {
     const auto status = CheckIdentity(Identity("spiffe://x", from, to), now_);
     EXPECT_EQ(KindOf(status), ErrorKind::kPermission);
     EXPECT_EQ(CodeOf(status), 6015);
     EXPECT_NE(MessageOf(status).find("2027-01-15 08:00:00 UTC"), std::string::npos)
         << "the local clock is named: " << status;
-    EXPECT_NE(MessageOf(status).find(absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", now_ + to,
-                                                      absl::UTCTimeZone())),
+    EXPECT_NE(MessageOf(status).find(
+                  absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", now_ + to, absl::UTCTimeZone())),
               std::string::npos);
   }
 }

@@ -126,8 +126,8 @@ TEST_F(HostileAgentTest, SessionsPerAgentAreBounded) {
 }
 
 TEST_F(HostileAgentTest, QuestionsOfWrongSizeAreRefused) {
-  for (const std::size_t bytes : {std::size_t{0}, std::size_t{31}, std::size_t{33},
-                                  std::size_t{8193} * ChunkId::kSize}) {
+  for (const std::size_t bytes :
+       {std::size_t{0}, std::size_t{31}, std::size_t{33}, std::size_t{8193} * ChunkId::kSize}) {
     const auto stream = Opened();
     EXPECT_TRUE(stream->Ask(Bytes(bytes, 'x')));
     EXPECT_EQ(CodeOf(stream->End()), 5034) << bytes;
@@ -142,15 +142,22 @@ TEST_F(HostileAgentTest, QuestionsOfWrongSizeAreRefused) {
 
 TEST_F(HostileAgentTest, ObjectsThatAreNoneAreRefused) {
   const Bytes good = SealedObject("content");
-  Bytes far = good;      // base_count and lengths beyond the end
-  Bytes huge = good;     // plain_len 0xffffffff
-  Bytes sealed = good;   // sealed_len 0xffffffff
+  Bytes far = good;     // base_count and lengths beyond the end
+  Bytes huge = good;    // plain_len 0xffffffff
+  Bytes sealed = good;  // sealed_len 0xffffffff
   far[88 - 16] = '\x7f';
   const std::size_t lengths = 4 + 4 + 16 + 16 + 32 + 1;
   for (int i = 0; i < 4; ++i) huge[lengths + i] = '\xff';
   for (int i = 4; i < 8; ++i) sealed[lengths + i] = '\xff';
-  const std::vector<Bytes> bad = {"", "garbage", Bytes(200, '\0'), good.substr(0, 20),
-                                  good.substr(0, good.size() - 1), good + "x", far, huge, sealed,
+  const std::vector<Bytes> bad = {"",
+                                  "garbage",
+                                  Bytes(200, '\0'),
+                                  good.substr(0, 20),
+                                  good.substr(0, good.size() - 1),
+                                  good + "x",
+                                  far,
+                                  huge,
+                                  sealed,
                                   "XXXX" + good.substr(4)};
   for (std::size_t i = 0; i < bad.size(); ++i) {
     SCOPED_TRACE(i);
@@ -178,8 +185,9 @@ TEST_F(HostileAgentTest, MessagesBeyondTheLimitEndTheStream) {
 }
 
 TEST_F(HostileAgentTest, EnvelopesOfWrongSizeAreRefused) {
-  for (const auto& [key, content] : {std::pair<Bytes, Bytes>{"short", "x"},
-                                     std::pair<Bytes, Bytes>{Bytes(16, 'k'), Bytes(2 << 20, 'x')}}) {
+  for (const auto& [key, content] :
+       {std::pair<Bytes, Bytes>{"short", "x"},
+        std::pair<Bytes, Bytes>{Bytes(16, 'k'), Bytes(2 << 20, 'x')}}) {
     const auto stream = Opened();
     v1::BackupRequest request;
     request.mutable_envelope()->set_key_id(key);
@@ -202,9 +210,8 @@ TEST_F(HostileAgentTest, RecordsThatAreNotRightAreNotCommitted) {
   };
   expect(ErrorKind::kConflict, [](RecordClear* clear, ReferenceList*) { clear->seq = 2; });
   expect(ErrorKind::kConflict, [](RecordClear* clear, ReferenceList*) { clear->seq = ~0ull; });
-  expect(ErrorKind::kIntegrity, [this](RecordClear* clear, ReferenceList*) {
-    clear->source = agent_.Source("uploads");
-  });
+  expect(ErrorKind::kIntegrity,
+         [this](RecordClear* clear, ReferenceList*) { clear->source = agent_.Source("uploads"); });
   expect(ErrorKind::kIntegrity, [this](RecordClear* clear, ReferenceList*) {
     clear->domain = agent_.rng.DrawFixed<DomainId>();
   });
@@ -247,9 +254,7 @@ TEST_F(HostileAgentTest, ReferencesToForeignAndToRandomChunksLookAlike) {
   EXPECT_EQ(reply.answer().have(), Bytes(1, '\0'));
   EXPECT_TRUE(stream->End().ok());
   for (const ChunkId& id : {IdOf("secret"), IdOf("random")}) {
-    EXPECT_TRUE(Commit([&](RecordClear*, ReferenceList* list) {
-                  list->added = {id};
-                }).ok());
+    EXPECT_TRUE(Commit([&](RecordClear*, ReferenceList* list) { list->added = {id}; }).ok());
     EXPECT_EQ(HeadOfOther(), 0u) << "a chunk that the agent does not have was committed";
   }
 }

@@ -25,13 +25,13 @@ class IngestTest : public testing::Test {
   }
   Env env() { return Env{clock_, agent_.rng, RealFileSystem()}; }
 
-  std::unique_ptr<transport::GrpcIngestSession> Session(const Bytes& run_id,
-                                                        const std::string& source = "uploads",
-                                                        absl::Duration patience = absl::Minutes(1)) {
+  std::unique_ptr<transport::GrpcIngestSession> Session(
+      const Bytes& run_id, const std::string& source = "uploads",
+      absl::Duration patience = absl::Minutes(1)) {
     return std::make_unique<transport::GrpcIngestSession>(
-        transport::GrpcIngestSession::Options{
-            env(), [this] { return controller_.Connect(identity_); }, nullptr,
-            agent_.Source(source), run_id, patience},
+        transport::GrpcIngestSession::Options{env(),
+                                              [this] { return controller_.Connect(identity_); },
+                                              nullptr, agent_.Source(source), run_id, patience},
         std::stop_token());
   }
   absl::StatusOr<pipeline::BackupReport> Run(pipeline::IngestSession& session) {
@@ -78,9 +78,7 @@ class IngestTest : public testing::Test {
     sealer.Seal(ObjectType::kContent, IdOf(plaintext), plaintext, &object);
     return object;
   }
-  Bytes SealedObject(ByteView plaintext) {
-    return SealedObject(plaintext, agent_.secrets.domain);
-  }
+  Bytes SealedObject(ByteView plaintext) { return SealedObject(plaintext, agent_.secrets.domain); }
   ChunkId IdOf(ByteView plaintext) const {
     return ComputeChunkId(HmacKey(agent_.secrets.id_key.view()), ObjectType::kContent, plaintext);
   }

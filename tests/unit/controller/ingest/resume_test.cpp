@@ -148,14 +148,14 @@ TEST_F(ResumeTest, LostAnswersAreAskedForAgain) {
 TEST_F(ResumeTest, AnotherRunCommittedMeanwhileEndsThisOne) {
   ASSERT_TRUE(Run().ok());
   std::atomic<bool> reachable{true};
-  transport::GrpcIngestSession session(
-      {env(),
-       [&] {
-         return reachable ? controller_.Connect(identity_)
-                          : rpc::OpenAgentChannel("127.0.0.1:1", identity_);
-       },
-       nullptr, agent_.Source("uploads"), NewRunId()},
-      {});
+  transport::GrpcIngestSession session({env(),
+                                        [&] {
+                                          return reachable ? controller_.Connect(identity_)
+                                                           : rpc::OpenAgentChannel("127.0.0.1:1",
+                                                                                   identity_);
+                                        },
+                                        nullptr, agent_.Source("uploads"), NewRunId()},
+                                       {});
   ASSERT_EQ(session.Start()->head_seq, 1u);
   reachable = false;
   controller_.Stop();
@@ -179,10 +179,9 @@ TEST_F(ResumeTest, AControllerThatIsGoneIsUnreachableAfterPatience) {
 TEST_F(ResumeTest, AStopEndsASessionThatWaits) {
   controller_.Stop();
   std::stop_source stop;
-  transport::GrpcIngestSession session(
-      {env(), [this] { return controller_.Connect(identity_); }, nullptr, agent_.Source("uploads"),
-       NewRunId()},
-      stop.get_token());
+  transport::GrpcIngestSession session({env(), [this] { return controller_.Connect(identity_); },
+                                        nullptr, agent_.Source("uploads"), NewRunId()},
+                                       stop.get_token());
   std::jthread stopper([&] { stop.request_stop(); });
   EXPECT_EQ(CodeOf(session.Start().status()), 2010);
   controller_.Start();

@@ -59,8 +59,7 @@ TEST_F(RestoreServiceTest, ForeignAndRandomIdsLookAlike) {
   ASSERT_TRUE(Run().ok());
   test::AgentDomain stranger(92, "web-2");
   const rpc::TlsIdentity theirs = controller_.Enrol(stranger, {"theirs"});
-  const auto references =
-      controller_.catalog().References(agent_.Source("uploads"), 1).value();
+  const auto references = controller_.catalog().References(agent_.Source("uploads"), 1).value();
   ASSERT_FALSE(references.empty());
   ErrorKind kind = ErrorKind::kFailed;
 
@@ -82,7 +81,8 @@ TEST_F(RestoreServiceTest, ForeignAndRandomIdsLookAlike) {
 TEST_F(RestoreServiceTest, AnotherAgentSeesNothingOfOurSnapshots) {
   ASSERT_TRUE(Run().ok());
   test::AgentDomain stranger(92, "web-2");
-  transport::GrpcFetcher fetcher(env(), controller_.Connect(controller_.Enrol(stranger, {"theirs"})));
+  transport::GrpcFetcher fetcher(env(),
+                                 controller_.Connect(controller_.Enrol(stranger, {"theirs"})));
   EXPECT_TRUE(fetcher.List()->empty());
   const auto ours = fetcher.Documents(agent_.Source("uploads"), 1).status();
   const auto nobodys = fetcher.Documents(stranger.Source("nobody's"), 1).status();
@@ -135,8 +135,7 @@ TEST_F(RestoreServiceTest, AFlippedHeaderIsMarkedAndHealedByTheNextBackup) {
   const auto files = source_.files;
   Damage(45);  // in the chunk id of the header, which the controller checks
   EXPECT_EQ(KindOf(Restored(1).status()), ErrorKind::kIntegrity);
-  const auto references =
-      controller_.catalog().References(agent_.Source("uploads"), 1).value();
+  const auto references = controller_.catalog().References(agent_.Source("uploads"), 1).value();
   std::size_t bad = 0;
   for (const ChunkId& id : references) bad += Has(id) ? 0 : 1;
   EXPECT_GE(bad, 1u) << "the damage was not marked";
