@@ -14,7 +14,7 @@ constexpr std::size_t kCheckBytes = 4;
 constexpr std::size_t kMaxTextBytes = 8192;
 
 absl::Status Refused(std::string cause) {
-  return Error(ErrorKind::kUsage, 6060, "unable to read the join token: " + cause,
+  return Error(ErrorKind::kUsage, 6068, "unable to read the join token: " + cause,
                "Copy the whole line that 'holdfast enroll' printed, or make a new token.");
 }
 

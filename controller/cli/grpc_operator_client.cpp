@@ -267,7 +267,7 @@ class GrpcOperatorClient final : public OperatorClient {
   absl::Status Explained(const grpc::Status& status) const {
     const absl::Status own = rpc::FromGrpc(status);
     if (!absl::IsUnavailable(own)) return own;
-    return Error(ErrorKind::kUnreachable, 6050,
+    return Error(ErrorKind::kUnreachable, 6058,
                  fmt::format("unable to reach the controller at '{}': {}", Escaped(socket_),
                              Escaped(MessageOf(own))),
                  "Is holdfast-controller running on this machine, and may this user open the "

@@ -115,7 +115,7 @@ class FakeClient final : public OperatorClient {
   std::shared_ptr<ChunkFetcher> Fetcher() override { return fetcher; }
 
   static absl::Status Away() {
-    return Error(ErrorKind::kUnreachable, 6050, "unable to reach the controller");
+    return Error(ErrorKind::kUnreachable, 6058, "unable to reach the controller");
   }
 
   // Adds a source to the status, and returns its id.
