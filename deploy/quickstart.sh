@@ -9,12 +9,14 @@
 # Works as root and as an ordinary user; only installing packages needs root or sudo.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 here=$root/deploy/quickstart
 sources=(db cache uploads config)
 work="" step_name="" keep=no build=yes directory=""
 # shellcheck source=deploy/quickstart/servers.sh
 . "$here/servers.sh"
+# shellcheck source=deploy/quickstart/compare.sh
+. "$here/compare.sh"
 
 usage() {
   sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
@@ -49,6 +51,7 @@ at_exit() {
   local status=$?
   trap - EXIT
   trap '' INT TERM HUP  # cleaning up is not interrupted
+  jobs -p | xargs -r kill 2>/dev/null || true
   if [ $status -ne 0 ] && [ -n "$step_name" ]; then
     printf '\nquickstart: failed at: %s\n' "$step_name" >&2
     for log in "$work"/log/*.log "$work"/postgres/server.log; do
@@ -118,14 +121,6 @@ ENV
   . "$work/environment"
 }
 
-start_servers() {
-  choose_postgres
-  write_environment
-  write_stop_script
-  start_redis
-  start_postgres
-}
-
 make_configuration() {
   mkdir -p "$work/app/config/ssl"
   cp "$here"/app/* "$work/app/config/"
@@ -135,15 +130,25 @@ make_configuration() {
     -subj /CN=pos.example.com -keyout "$work/app/config/ssl/pos.key" -out "$work/app/config/ssl/pos.crt"
 }
 
-make_data() {
+# Side by side, since PostgreSQL takes longest.
+make_stores() {
+  choose_postgres
+  write_environment
+  write_stop_script
   python3 "$here/make_files.py" make "$work/app/uploads" &
-  local files=$!
+  local files=$! keys
+  start_redis
+  make_redis_keys &
+  keys=$!
   make_configuration
+  start_postgres
   sql -d postgres -c 'CREATE DATABASE pos'
   sql -d pos -f "$here/sample.sql"
-  python3 "$here/make_redis.py" make | redis --pipe
+  wait "$keys"
   wait "$files"
 }
+
+make_redis_keys() { python3 "$here/make_redis.py" make | redis --pipe; }
 
 change_data() {
   sql -d pos -f "$here/change.sql"
@@ -183,23 +188,6 @@ agent_is_connected() { holdfast agent list | grep -q connected; }
 
 backup() { holdfast --json backup >"$work/events/backup-$1"; }
 
-note_facts() {  # note_facts NAME: what is there now, in the servers' own words
-  local facts=$work/facts/$1
-  mkdir "$facts"
-  sql -d pos -f "$here/facts.sql" >"$facts/rows" &
-  local rows=$!
-  pg_dump -s pos | grep -Ev '^\\(un)?restrict ' >"$facts/schema"
-  pg_dumpall --roles-only | grep -Ev '^\\(un)?restrict ' >"$facts/roles"
-  {
-    redis DEBUG DIGEST
-    redis INFO keyspace | grep -o '^db[0-9]*:keys=[0-9]*,expires=[0-9]*'
-    redis FUNCTION DUMP | sha256sum
-    # When keys expire, to the millisecond: the digest knows only whether.
-    for db in 0 5; do redis -n "$db" --no-raw EVAL "$(cat "$here/expiries.lua")" 0; done
-  } >"$facts/redis"
-  wait "$rows"
-}
-
 keep_copies() { cp -a "$work/app" "$work/kept"; }
 
 destroy() {
@@ -219,8 +207,6 @@ restore() {
   holdfast --json restore "$@" >"$work/events/restore-$1"
 }
 
-compare_trees() { "$root/tests/support/compare_trees.py" "$1" "$2"; }
-
 recover() {
   holdfast-agent recover --store "$work/bare/copy" --kit "$work/secret/recovery-kit.txt" "$@"
 }
@@ -231,35 +217,6 @@ recover_from_copy() {  # as on a bare machine: a copy of the controller's files,
   rm -rf "$work/bare/copy/catalog"  # only a cache of the store
   recover --list
   recover --source uploads --target "$work/bare/uploads"
-}
-
-check() {  # check WHAT COMMAND...: tells the outcome; every comparison is made, also after a failure
-  local what=$1
-  shift
-  if "$@" >"$work/facts/difference" 2>&1; then
-    printf '  same: %s\n' "$what"
-  else
-    different=yes
-    printf '  DIFFERENT: %s\n' "$what"
-    head -n 20 "$work/facts/difference"
-  fi
-}
-
-compare_all() {
-  local before=$work/facts/before after=$work/facts/after rows tables kept=$work/kept
-  different=no
-  read -r tables rows < <(awk '$1 == "rows" {n += $3; ++t} END {print t, n}' "$before/rows")
-  check "$rows rows in $tables tables by the server's checksums; sequences, large objects" \
-    diff "$before/rows" "$after/rows"
-  check "schema by pg_dump -s, $(wc -l <"$before/schema") lines" diff "$before/schema" "$after/schema"
-  check "roles by pg_dumpall" diff "$before/roles" "$after/roles"
-  check "Redis by DEBUG DIGEST: $(grep -c . "$before/redis") facts, expiry times and functions too" \
-    diff "$before/redis" "$after/redis"
-  check "uploads, $(find "$kept/uploads" | wc -l) entries: bytes, rights, owners, times" \
-    compare_trees "$kept/uploads" "$work/app/uploads"
-  check "configuration and secrets" compare_trees "$kept/config" "$work/app/config"
-  check "uploads recovered from a copy of the store with nothing but the recovery kit" \
-    compare_trees "$kept/uploads" "$work/bare/uploads"
 }
 
 say_what_next() {
@@ -282,8 +239,7 @@ NEXT
 }
 
 protect_destroy_restore() {
-  step "start PostgreSQL and Redis on 127.0.0.1" start_servers
-  step "make the data: 700,000 rows, 60,000 keys, 2,200 uploads" make_data
+  step "start PostgreSQL, Redis; 700,000 rows, 60,000 keys, 2,200 uploads" make_stores
   step "start controller and agent, make the keys, enrol" start_holdfast
   step "first backup of all four sources" backup 1
   step "a day of work: rows, keys and files change" change_data

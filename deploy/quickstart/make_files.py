@@ -3,7 +3,7 @@
 
 usage: make_files.py make|change DIRECTORY
 
-The same files in every run: 2,200 of 1 KiB to 20 MiB, about 330 MB. Photos are random bytes, as
+The same files in every run: 2,200 of 1 KiB to 20 MiB, about 320 MB. Photos are random bytes, as
 compressed pictures are to a backup; menus, exports and logs are text.
 """
 import json
@@ -66,12 +66,12 @@ def make(root):
     for number, kind in enumerate(kinds):
         if number == 0:
             size, kind = 20 * MIB, "photos"
-        elif number < 36 and kind == "photos":
+        elif number < 30 and kind == "photos":
             size = log_uniform(rng, 512 * KIB, 20 * MIB)
         elif number < 110 and kind == "exports":
             size = log_uniform(rng, 256 * KIB, 8 * MIB)
         else:
-            size = log_uniform(rng, KIB, 768 * KIB if kind == "photos" else 96 * KIB)
+            size = log_uniform(rng, KIB, 512 * KIB if kind == "photos" else 96 * KIB)
         generate, ending = KINDS[kind]
         write("%s/%s/2025-%02d/%05d.%s" % (root, kind, number % 12 + 1, number, ending),
               generate(rng, size), number * 7_000_000_001)

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The quickstart's PostgreSQL and Redis, and how its processes are started and stopped.
-# Needs $work. Everything listens on 127.0.0.1 and keeps its data below $work.
+# Everything listens on 127.0.0.1 and keeps its data below $work.
+# shellcheck disable=SC2154  # work and the ports are quickstart.sh's
 
 free_ports() {  # free_ports COUNT: different from each other, because all are held at once
   python3 -c '
@@ -28,6 +29,7 @@ start_daemon() {  # start_daemon NAME COMMAND...
   shift
   setsid "$@" </dev/null >>"$work/log/$name.log" 2>&1 &
   pid=$!
+  disown "$pid"
   # With the start time from /proc, so that a number used again is not mistaken for ours.
   echo "$pid $(awk '{print $22}' "/proc/$pid/stat")" >"$work/run/$name.pid"
 }
