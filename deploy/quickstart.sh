@@ -12,7 +12,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 here=$root/deploy/quickstart
 sources=(db cache uploads config)
-work="" step_name="" keep=no build=yes directory=""
+work="" step_name="" different=no keep=no build=yes directory=""
 # shellcheck source=deploy/quickstart/servers.sh
 . "$here/servers.sh"
 # shellcheck source=deploy/quickstart/compare.sh
@@ -47,18 +47,26 @@ step() {
   step_name=""
 }
 
+show_logs() {
+  local log
+  for log in "$work"/postgres/server.log "$work"/log/*.log; do
+    [ -s "$log" ] || continue
+    printf '\n--- end of %s\n' "${log##*/}"
+    tail -n 12 "$log" | cut -c1-400
+  done
+}
+
 at_exit() {
   local status=$?
   trap - EXIT
   trap '' INT TERM HUP  # cleaning up is not interrupted
   jobs -p | xargs -r kill 2>/dev/null || true
-  if [ $status -ne 0 ] && [ -n "$step_name" ]; then
-    printf '\nquickstart: failed at: %s\n' "$step_name" >&2
-    for log in "$work"/log/*.log "$work"/postgres/server.log; do
-      [ -s "$log" ] || continue
-      printf '\n--- end of %s\n' "${log##*/}" >&2
-      tail -n 12 "$log" | cut -c1-400 >&2
-    done
+  if [ -n "$step_name" ]; then
+    exec >&4 2>&4  # a signal finds the output redirected to the log
+    case $status in
+      130 | 143) printf '\nquickstart: interrupted at: %s; stopping\n' "$step_name" ;;
+      *) printf '\nquickstart: failed at: %s\n' "$step_name"; show_logs ;;
+    esac
   fi
   if [ -x "$work/stop.sh" ] && ! { [ $keep = yes ] && [ $status -eq 0 ]; }; then
     "$work/stop.sh" --remove || true
@@ -188,7 +196,8 @@ agent_is_connected() { holdfast agent list | grep -q connected; }
 
 backup() { holdfast --json backup >"$work/events/backup-$1"; }
 
-keep_copies() { cp -a "$work/app" "$work/kept"; }
+# Second names, not second bytes: destroy takes the first names away, and restore makes new files.
+keep_originals() { cp -al "$work/app" "$work/kept"; }
 
 destroy() {
   sql -d postgres -c 'DROP DATABASE pos WITH (FORCE)' -c 'DROP ROLE pos_app, pos_report'
@@ -245,7 +254,7 @@ protect_destroy_restore() {
   step "a day of work: rows, keys and files change" change_data
   step "second backup" backup 2
   step "note what is there" note_facts before
-  keep_copies
+  keep_originals
   step "destroy database, roles, Redis, uploads and configuration" destroy
   local source
   for source in "${sources[@]}"; do step "restore $source" restore "$source"; done
@@ -257,6 +266,7 @@ main() {
   parse_options "$@"
   if [ -n "${HOLDFAST_BIN:-}" ]; then build=no; fi
   HOLDFAST_BIN=${HOLDFAST_BIN:-$root/build/release/bin}
+  exec 4>&2
   trap at_exit EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP

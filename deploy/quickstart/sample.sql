@@ -49,8 +49,7 @@ CREATE TABLE orders (
   lines jsonb NOT NULL,
   seats smallint[] NOT NULL,
   total money_amount NOT NULL,
-  note text,
-  PRIMARY KEY (id, placed_at)
+  note text
 ) PARTITION BY RANGE (placed_at);
 CREATE SEQUENCE order_numbers OWNED BY orders.id;
 ALTER TABLE orders ALTER COLUMN id SET DEFAULT nextval('pos.order_numbers');
@@ -106,12 +105,12 @@ FROM generate_series(1, 170000) AS n;
 
 INSERT INTO payments (order_id, placed_at, method, amount, tip, reference, settled, terminal)
 SELECT o.id, o.placed_at,
-       (enum_range(NULL::payment_method))[1 + (random() * 3)::int],
+       ('{cash,card,voucher,on the house}'::payment_method[])[1 + (random() * 3)::int],
        round(o.total / 3, 2),
        CASE WHEN part = 1 THEN round((random() * 9)::numeric, 2) END,
        md5(o.id::text || '/' || part)::uuid,
        o.id < 163000,
-       ('10.20.' || o.restaurant_id || '.' || 1 + o.id % 8)::inet
+       inet '10.20.0.1' + (256 * o.restaurant_id + o.id % 8)
 FROM orders AS o, generate_series(1, 3) AS part
 UNION ALL
 SELECT o.id, o.placed_at, 'voucher', -1.00, NULL, md5(o.id::text || '/refund')::uuid, true, NULL
@@ -122,6 +121,7 @@ SELECT 'logo ' || n, lo_from_bytea(0, sha256(n::text::bytea) || decode(repeat('0
        sha512(n::text::bytea)
 FROM generate_series(1, 3) AS n;
 
+ALTER TABLE orders ADD PRIMARY KEY (id, placed_at);
 ALTER TABLE payments ADD PRIMARY KEY (id);
 CREATE INDEX payments_by_order ON payments (order_id);
 CREATE INDEX payments_unsettled ON payments (placed_at) WHERE NOT settled;

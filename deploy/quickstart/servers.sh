@@ -27,7 +27,7 @@ wait_until() {  # wait_until SECONDS COMMAND...
 start_daemon() {  # start_daemon NAME COMMAND...
   local name=$1 pid
   shift
-  setsid "$@" </dev/null >>"$work/log/$name.log" 2>&1 &
+  setsid "$@" </dev/null >>"$work/log/$name.log" 2>&1 4>&- &
   pid=$!
   disown "$pid"
   # With the start time from /proc, so that a number used again is not mistaken for ours.
@@ -68,7 +68,7 @@ choose_postgres() {
   fi
 }
 
-as_postgres() { (cd / && $postgres_user "$@"); }
+as_postgres() { (cd / && $postgres_user "$@" 4>&-); }
 
 start_postgres() {
   local password
