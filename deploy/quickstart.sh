@@ -151,7 +151,7 @@ make_stores() {
   make_configuration
   start_postgres
   sql -d postgres -c 'CREATE DATABASE pos'
-  sql -d pos -f "$here/sample.sql"
+  sql -d pos -1 -f "$here/sample.sql"
   wait "$keys"
   wait "$files"
 }

@@ -82,7 +82,8 @@ start_postgres() {
     --pwfile="$work/postgres/password" -E UTF8 --locale=C.UTF-8 --no-sync
   rm "$work/postgres/password"
   as_postgres "$postgres_bin/pg_ctl" -D "$work/postgres/data" -l "$work/postgres/server.log" -w start \
-    -o "-h 127.0.0.1 -p $postgres_port -k '' -c fsync=off -c autovacuum=off -c max_wal_size=4GB -c shared_buffers=256MB"
+    -o "-h 127.0.0.1 -p $postgres_port -k '' -c shared_buffers=256MB -c max_wal_size=4GB \
+        -c fsync=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0"
 }
 
 start_redis() {
