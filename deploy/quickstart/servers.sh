@@ -50,7 +50,11 @@ done
 if [ -e "\$work/postgres/data/postmaster.pid" ]; then
   (cd / && $postgres_user "$postgres_bin/pg_ctl" -D "\$work/postgres/data" -m fast -w stop) >/dev/null
 fi
-if [ "\${1:-}" = --remove ]; then rm -rf "\$work"; fi
+if [ "\${1:-}" = --remove ]; then
+  for each in "\$work"/*; do rm -rf "\$each" & done  # side by side: unlinking waits for the disk
+  wait
+  rm -rf "\$work"
+fi
 STOP
   chmod 755 "$work/stop.sh"
 }
