@@ -2,8 +2,9 @@
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # The sloppiness is what ccache asks for with precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
 find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM AND NOT HOLDFAST_FUZZ)
@@ -27,10 +28,44 @@ if(HOLDFAST_SANITIZE)
   endif()
 endif()
 
+# holdfast_precompile(<target> base|grpc|cli|test): uses one of the precompiled headers of cmake/. A header
+# is valid only where the macros that it saw are the same, hence the definitions for all targets here: they are
+# those of the packages' own targets.
+add_compile_definitions(FMT_SHARED SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL SPDLOG_SHARED_LIB
+  _FILE_OFFSET_BITS=64)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+endif()
+function(holdfast_precompile TARGET KIND)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
+  if(NOT TARGET holdfast_precompiled_${KIND})
+    set(HEADER ${CMAKE_SOURCE_DIR}/cmake/precompiled_${KIND}.h)
+    add_library(holdfast_precompiled_${KIND} OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
+    target_include_directories(holdfast_precompiled_${KIND} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(holdfast_precompiled_${KIND} PRIVATE fmt::fmt absl::statusor absl::time
+      absl::function_ref nlohmann_json::nlohmann_json)
+    if(KIND STREQUAL "grpc")
+      target_link_libraries(holdfast_precompiled_${KIND} PRIVATE PkgConfig::GRPCPP)
+    elseif(KIND STREQUAL "cli")
+      target_link_libraries(holdfast_precompiled_${KIND} PRIVATE CLI11::CLI11)
+    elseif(KIND STREQUAL "test")
+      target_link_libraries(holdfast_precompiled_${KIND} PRIVATE GTest::gmock GTest::gtest)
+      target_compile_options(holdfast_precompiled_${KIND} PRIVATE -O1)
+    endif()
+    target_precompile_headers(holdfast_precompiled_${KIND} PRIVATE ${HEADER})
+  endif()
+  target_precompile_headers(${TARGET} REUSE_FROM holdfast_precompiled_${KIND})
+endfunction()
+
 # holdfast_library(<folder> DEPS <targets...>): every .cpp of <folder> (not of folders below it)
 # as one static library named after the folder: common/base -> holdfast_common_base.
 function(holdfast_library FOLDER)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "DEPS" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED base)
+  endif()
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${FOLDER}/*.cpp)
   list(FILTER SOURCES EXCLUDE REGEX "/main\\.cpp$")
@@ -38,6 +73,7 @@ function(holdfast_library FOLDER)
     add_library(holdfast_${NAME} STATIC ${SOURCES})
     target_include_directories(holdfast_${NAME} PUBLIC ${CMAKE_SOURCE_DIR})
     target_link_libraries(holdfast_${NAME} PUBLIC ${ARG_DEPS})
+    holdfast_precompile(holdfast_${NAME} ${ARG_PRECOMPILED})
   else()
     add_library(holdfast_${NAME} INTERFACE)
     target_include_directories(holdfast_${NAME} INTERFACE ${CMAKE_SOURCE_DIR})
@@ -64,6 +100,7 @@ function(holdfast_test FOLDER)
   target_link_libraries(test_${NAME} PRIVATE ${ARG_DEPS} holdfast_test_support GTest::gmock GTest::gtest_main)
   # Tests run for milliseconds and are built often.
   target_compile_options(test_${NAME} PRIVATE -O1)
+  holdfast_precompile(test_${NAME} test)
   target_compile_definitions(test_${NAME} PRIVATE
     HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HOLDFAST_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   gtest_discover_tests(test_${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60

@@ -72,6 +72,10 @@ absl::Status WriteKit(Context& context, const Installation& installation, const 
   kit.ca_fingerprint = *Hash256::From(installation.ca_fingerprint);
   kit.controller_id = installation.controller_id;
   const SecretBytes page = SecretBytes::Take(RenderRecoveryKit(kit));
+  // Read back before anybody relies on it.
+  ASSIGN_OR_RETURN(const RecoveryKit read, ParseRecoveryKit(page.view()));
+  HOLDFAST_CHECK(ConstantTimeEqual(read.recovery_secret.view(), kit.recovery_secret.view()) &&
+                 ConstantTimeEqual(read.owner_seed.view(), kit.owner_seed.view()));
   ASSIGN_OR_RETURN(const auto file, context.env.fs.Create(path));
   RETURN_IF_ERROR(file->Append(page.view()));
   RETURN_IF_ERROR(file->Sync());
