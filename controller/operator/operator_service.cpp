@@ -143,6 +143,13 @@ class OperatorService final : public v1::Operator::Service {
     ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
     if (!row.owner) return NotInitialised();
     ASSIGN_OR_RETURN(const RecipientList list, OpenRecipientList(document, *row.owner));
+    // The catalog says so too, but only after the store, whose documents are written once.
+    if (list.version != row.recipients_version + 1) {
+      return Error(ErrorKind::kConflict, 5054,
+                   fmt::format("unable to set recipient list {}: the stored one is {}",
+                               list.version, row.recipients_version),
+                   "Somebody else changed the recipients: look again.");
+    }
     RETURN_IF_ERROR(options_.store->PutRecipients(list.version, document));
     return options_.catalog->SetRecipients(document, list.version);
   }
