@@ -1,6 +1,7 @@
 #include "controller/control/job_board.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/error.h"
 #include "fmt/format.h"
@@ -30,6 +31,7 @@ struct JobBoard::JobState {
   v1::Job job;
   v1::JobProgress progress;
   std::uint64_t version = 0;  // grows with every change
+  bool completing = false;    // on_result was called, or is being called
   std::unique_ptr<v1::JobResult> result;
 };
 
@@ -175,7 +177,7 @@ void JobBoard::Complete(const Bytes& id, const v1::JobResult& result) {
   {
     std::lock_guard lock(mutex_);
     const auto found = jobs_.find(id);
-    if (found == jobs_.end() || found->second->result) return;
+    if (found == jobs_.end() || std::exchange(found->second->completing, true)) return;
     job = found->second->job;
   }
   on_result_(job, result);
