@@ -7,6 +7,7 @@
 #pragma once
 
 #include <grpcpp/create_channel.h>
+#include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -14,6 +15,7 @@
 #include <grpcpp/server_context.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 
 #include "common/base/error.h"
@@ -25,6 +27,7 @@
 #include "controller/restore/restore_service.h"
 #include "proto/ingest.pb.h"
 #include "tests/support/agent_domain.h"
+#include "tests/support/moved_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::test {
@@ -117,6 +120,17 @@ class TestController {
   std::shared_ptr<grpc::Channel> Connect(const rpc::TlsIdentity& identity) const {
     return rpc::OpenAgentChannel(address(), identity);
   }
+  // Of a client that sends messages of any size.
+  std::shared_ptr<grpc::Channel> ConnectUnlimited(const rpc::TlsIdentity& identity) const {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxSendMessageSize(-1);
+    arguments.SetSslTargetNameOverride(rpc::kServerName);
+    return grpc::CreateCustomChannel(
+        address(),
+        grpc::SslCredentials(
+            {identity.authority_pem, Bytes(identity.key_pem.view()), identity.certificate_pem}),
+        arguments);
+  }
   std::shared_ptr<grpc::Channel> ConnectOperator() const {
     return rpc::OpenLocalChannel(socket_path());
   }
@@ -124,6 +138,7 @@ class TestController {
   std::string socket_path() const { return directory_ / "operator.sock"; }
   const std::string& data_directory() const { return directory_.path(); }
   const Bytes& controller_id() const { return controller_id_; }
+  MovedClock& clock() { return clock_; }
   catalog::Catalog& catalog() { return *catalog_; }
   store::Store& store() { return *store_; }
   control::JobBoard& board() { return *board_; }
@@ -230,9 +245,10 @@ class TestController {
   }
 
   TempDir directory_;
-  const Env env_ = RealEnv();
+  MovedClock clock_;
+  const Env env_{clock_, RealRng(), RealFileSystem()};
   const std::shared_ptr<Cutter> cut_ = std::make_shared<Cutter>();
-  int port_ = 0;  // kept over restarts
+  std::atomic<int> port_{0};  // kept over restarts
   Bytes controller_id_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
