@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "agent/transport/backoff.h"
 #include "common/base/error.h"
@@ -53,20 +54,27 @@ struct GrpcIngestSession::Impl {
 
   void Serve(std::stop_token own) {
     Backoff backoff(options.env);
+    absl::Duration trouble_since = options.env.clock.Monotonic();
     while (!own.stop_requested() && !Failed()) {
-      const absl::Status status = ServeOnce(backoff);
+      const absl::Duration begun = options.env.clock.Monotonic();
+      const absl::Status status = ServeOnce();
       if (own.stop_requested() || Failed()) return;
       if (!IsRetryable(status)) return Fail(status);
       const absl::Status cause = options.diagnose ? options.diagnose() : absl::OkStatus();
       if (!cause.ok() && !IsRetryable(cause)) return Fail(cause);
-      if (options.env.clock.Monotonic() - LastProgress() > options.patience) {
-        return Fail(cause.ok() ? status : cause);
+      // Patience is for the time of trouble: a stream that did something, or stayed, ends it. One
+      // that was opened only does not, or a controller that cannot write would be asked for ever.
+      const absl::Duration now = options.env.clock.Monotonic();
+      if (TakeProgressed() || now - begun > options.patience) {
+        trouble_since = now;
+        backoff.Reset();
       }
+      if (now - trouble_since > options.patience) return Fail(cause.ok() ? status : cause);
       backoff.Wait(own);
     }
   }
 
-  absl::Status ServeOnce(Backoff& backoff) {
+  absl::Status ServeOnce() {
     auto channel = options.connect();
     auto stub = v1::Ingest::NewStub(channel);
     grpc::ClientContext context;
@@ -76,7 +84,7 @@ struct GrpcIngestSession::Impl {
       if (!failure.ok()) context.TryCancel();
     }
     std::unique_ptr<Stream> stream = stub->Backup(&context);
-    absl::Status status = Handshake(*stream, backoff);
+    absl::Status status = Handshake(*stream);
     if (status.ok()) {
       v1::BackupReply reply;
       while (stream->Read(&reply)) {
@@ -98,7 +106,7 @@ struct GrpcIngestSession::Impl {
   }
 
   // Open → Opened, then everything outstanding again.
-  absl::Status Handshake(Stream& stream, Backoff& backoff) {
+  absl::Status Handshake(Stream& stream) {
     v1::BackupRequest request;
     v1::Open* open = request.mutable_open();
     open->set_protocol_version(rpc::kProtocolVersion);
@@ -109,7 +117,6 @@ struct GrpcIngestSession::Impl {
     if (!stream.Write(request) || !stream.Read(&reply)) return absl::OkStatus();
     if (!reply.has_opened())
       return Error(ErrorKind::kFailed, 6004, "the controller answered out of order");
-    backoff.Reset();
     std::unique_lock write_lock(write_mutex);
     {
       std::lock_guard lock(mutex);
@@ -124,11 +131,11 @@ struct GrpcIngestSession::Impl {
   }
 
   void TakeOpened(const v1::Opened& opened) {
-    last_progress = options.env.clock.Monotonic();
     if (opened.has_already_committed() && commit) {
       outcome = pipeline::CommitOutcome{FromProto(opened.already_committed()), {}};
     }
     if (!start) {
+      progressed = true;
       start.emplace();
       start->head_seq = opened.head_seq();
       start->head_record = opened.head_record();
@@ -146,7 +153,7 @@ struct GrpcIngestSession::Impl {
 
   absl::Status Take(const v1::BackupReply& reply) {
     std::lock_guard lock(mutex);
-    last_progress = options.env.clock.Monotonic();
+    progressed = progressed || !reply.has_failed();
     switch (reply.message_case()) {
       case v1::BackupReply::kAnswer:
         if (question && reply.answer().number() == question_number) answer = reply.answer().have();
@@ -285,9 +292,9 @@ struct GrpcIngestSession::Impl {
     std::lock_guard lock(mutex);
     return !failure.ok();
   }
-  absl::Duration LastProgress() {
+  bool TakeProgressed() {
     std::lock_guard lock(mutex);
-    return last_progress;
+    return std::exchange(progressed, false);
   }
   void CancelStream() {
     std::lock_guard lock(mutex);
@@ -302,7 +309,7 @@ struct GrpcIngestSession::Impl {
   absl::Status failure;
   Stream* current_stream = nullptr;  // set between Opened and the end of a stream
   grpc::ClientContext* current_context = nullptr;
-  absl::Duration last_progress = options.env.clock.Monotonic();
+  bool progressed = false;  // since Serve looked last
 
   std::optional<pipeline::SessionStart> start;
   std::deque<Bytes> unstored;  // in the order sent
