@@ -30,7 +30,8 @@ using Request = std::unique_ptr<X509_REQ, Deleter<X509_REQ, X509_REQ_free>>;
 using Bio = std::unique_ptr<BIO, BioDelete>;
 
 absl::Status BadPem(std::string_view what) {
-  return Error(ErrorKind::kPermission, 6010, fmt::format("unable to read {}: not valid PEM", what));
+  return Error(ErrorKind::kPermission, 6010, fmt::format("unable to read {}: not valid PEM", what),
+               "Bring the file back from a copy of this host, or enrol the host again.");
 }
 
 Bio Memory(ByteView text = {}) {
