@@ -99,11 +99,13 @@ class Session {
 
   absl::Status Begin(const v1::Open& open) {
     const auto source_id = SourceId::From(open.source_id());
-    ASSIGN_OR_RETURN(const catalog::SourceRow source,
-                     shared_.catalog.GetSource(source_id.value_or(SourceId())));
-    if (source.agent != agent_.id) {
+    const auto found = shared_.catalog.GetSource(source_id.value_or(SourceId()));
+    if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
+    // Another agent's source looks like none.
+    if (!found.ok() || found->agent != agent_.id) {
       return Error(ErrorKind::kNotFound, 5035, "unable to open the backup session: unknown source");
     }
+    const catalog::SourceRow& source = *found;
     source_ = source.id;
     run_id_ = open.run_id();
     v1::BackupReply reply;
