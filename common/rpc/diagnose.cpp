@@ -127,7 +127,21 @@ absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& i
   char byte = 0;
   const bool answered = Drive(
       stack.get(), [&] { return static_cast<long>(BIO_read(stack.get(), &byte, 1)); }, &result);
-  if (answered && result <= 0) return Explain(ssl, address, now);
+  if (answered && result <= 0) {
+    if (ERR_peek_last_error() != 0 &&
+        KindOf(Explain(ssl, address, now)) == ErrorKind::kPermission) {
+      return Explain(ssl, address, now);
+    }
+    // gRPC hangs up without an alert, so this cannot be told from a controller that is stopping.
+    ERR_clear_error();
+    return Error(ErrorKind::kUnreachable, 6023,
+                 fmt::format("unable to reach the controller at '{}': it ended the connection "
+                             "right after the handshake: it is stopping, or it refuses our "
+                             "certificate",
+                             address),
+                 "Look at the controller's log; enrol this host again if its certificate is "
+                 "refused.");
+  }
   return absl::OkStatus();
 }
 
