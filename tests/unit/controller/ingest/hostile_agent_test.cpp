@@ -178,10 +178,11 @@ TEST_F(HostileAgentTest, ObjectsOfAnotherDomainAreRefused) {
 }
 
 TEST_F(HostileAgentTest, MessagesBeyondTheLimitEndTheStream) {
-  const auto stream = Opened();
-  stream->SendObjects({Bytes(7u << 20, 'x')});
-  EXPECT_FALSE(stream->End().ok());
-  EXPECT_EQ(stream->code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  RawStream stream(controller_.ConnectUnlimited(identity_));
+  ASSERT_TRUE(stream.Open(agent_.Source("other"), NewRunId()));
+  EXPECT_TRUE(stream.SendObjects({Bytes(7u << 20, 'x')})) << "refused by the client itself";
+  EXPECT_FALSE(stream.End().ok());
+  EXPECT_EQ(stream.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(HostileAgentTest, EnvelopesOfWrongSizeAreRefused) {

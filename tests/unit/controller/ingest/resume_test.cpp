@@ -71,8 +71,8 @@ TEST_F(ResumeTest, WhatWasAcknowledgedIsNotSentAgain) {
   int stored = 0;
   bool cut = false;
   controller_.CutWhen([&](const v1::BackupReply& reply) {
-    // Once, at an acknowledgement that follows others: those the agent has.
-    if (cut || !reply.has_stored() || ++stored < 4) return false;
+    // Once, at an acknowledgement that follows another: that one the agent has.
+    if (cut || !reply.has_stored() || ++stored < 2) return false;
     return cut = true;
   });
   const auto session = Session(NewRunId());
@@ -91,7 +91,8 @@ TEST_F(ResumeTest, AControllerThatIsStartedAgainTakesTheRestOfTheRun) {
   const auto session = Session(NewRunId());
   std::jthread restart([this] {
     // As soon as something is promised.
-    while (controller_.catalog().GetTotals().value().chunk_count < 4) {
+    for (int i = 0; i < 10'000; ++i) {
+      if (controller_.catalog().GetTotals().value().chunk_count >= 4) break;
       RealClock().SleepFor(absl::Milliseconds(2), {});
     }
     controller_.Stop();
@@ -174,6 +175,25 @@ TEST_F(ResumeTest, AControllerThatIsGoneIsUnreachableAfterPatience) {
   const auto status = session->Start().status();
   EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
   controller_.Start();
+}
+
+TEST_F(ResumeTest, AControllerThatOpensAndDoesNothingIsGivenUpAfterPatience) {
+  controller_.CutWhen([](const v1::BackupReply& reply) { return !reply.has_opened(); });
+  const auto session = Session(NewRunId(), "uploads", absl::Milliseconds(300));
+  const auto status = Run(*session).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+}
+
+TEST_F(ResumeTest, TheSessionOfARemovedAgentEnds) {
+  RawStream stream(controller_.Connect(identity_));
+  ASSERT_TRUE(stream.Open(agent_.Source("uploads"), NewRunId()));
+  ASSERT_TRUE(controller_.catalog().RemoveAgent(agent_.identity.agent_name).ok());
+  controller_.clock().Move(absl::Seconds(60));
+  EXPECT_TRUE(stream.SendObjects({SealedObject("too late")}));
+  const absl::Status status = stream.End();
+  EXPECT_EQ(KindOf(status), ErrorKind::kPermission) << status;
+  EXPECT_EQ(CodeOf(status), 6021);
+  EXPECT_FALSE(Has(IdOf("too late")));
 }
 
 TEST_F(ResumeTest, AStopEndsASessionThatWaits) {
