@@ -1,6 +1,8 @@
 // holdfast-agent: the daemon beside the stores; also `enroll` and, on a bare machine, `recover`.
 
+#include <malloc.h>
 #include <CLI/CLI.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -182,6 +184,9 @@ void AddRecover(CLI::App& app, RecoverCommand& command) {
 }
 
 int Main(int argc, char** argv) {
+  // An arena per thread would keep every chunk that passed through it: after a few restores more
+  // than the 256 MiB that an agent may take.
+  ::mallopt(M_ARENA_MAX, 2);
   CLI::App app{
       "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon."};
   app.set_version_flag("--version", "holdfast-agent 0.1.0");

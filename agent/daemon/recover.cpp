@@ -164,6 +164,19 @@ absl::StatusOr<OpenedSnapshot> FindSnapshot(RecoveryAccess& access, const Recove
     if (options.seq == 0 ? each.problem.empty() : each.seq == options.seq) best = &each;
   }
   if (best == nullptr) {
+    // It may be one of those that do not open: their names are sealed too.
+    for (const RecoverableSnapshot& each : snapshots) {
+      if (each.problem.empty()) continue;
+      return Error(
+          ErrorKind::kIntegrity, 3018,
+          fmt::format("unable to find source '{}'{} among the snapshots that open; {} {} is "
+                      "damaged: {}",
+                      Escaped(options.source),
+                      options.seq == 0 ? "" : fmt::format(" with snapshot {}", options.seq),
+                      Escaped(each.source_name), each.seq, each.problem),
+          "Run the command with --list to see all that are damaged; use another copy of "
+          "the store if there is one.");
+    }
     return Error(ErrorKind::kNotFound, 3012,
                  known ? fmt::format("unable to find snapshot {} of source '{}'", options.seq,
                                      Escaped(options.source))

@@ -168,6 +168,22 @@ absl::StatusOr<std::vector<ResolvedSource>> ListSources(OperatorClient& client) 
   return sources;
 }
 
+absl::StatusOr<std::vector<ResolvedSource>> ListSourcesEver(OperatorClient& client) {
+  ASSIGN_OR_RETURN(std::vector<ResolvedSource> sources, ListSources(client));
+  OperatorClient::SnapshotQuery newest;
+  newest.limit = 1;
+  ASSIGN_OR_RETURN(const std::vector<SnapshotSummary> snapshots, client.ListSnapshots(newest));
+  for (const SnapshotSummary& one : snapshots) {
+    const bool known = std::any_of(sources.begin(), sources.end(), [&](const auto& each) {
+      return each.source.id == one.source_id;
+    });
+    if (!known) {
+      sources.push_back({{one.source_id, one.source_name, one.kind}, one.agent_name, false});
+    }
+  }
+  return sources;
+}
+
 absl::StatusOr<ResolvedSource> ResolveSource(const std::vector<ResolvedSource>& sources,
                                              std::string_view text) {
   std::string_view name = text;
@@ -199,7 +215,7 @@ absl::StatusOr<ResolvedSource> ResolveSource(const std::vector<ResolvedSource>& 
 absl::StatusOr<SnapshotSummary> ResolveSnapshot(OperatorClient& client, std::string_view text,
                                                 absl::TimeZone zone) {
   ASSIGN_OR_RETURN(const SnapshotReference reference, ParseSnapshotReference(text, zone));
-  ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSources(client));
+  ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSourcesEver(client));
   const std::string name =
       reference.agent.empty() ? reference.source : reference.agent + "/" + reference.source;
   auto source = ResolveSource(sources, name);

@@ -46,6 +46,8 @@ struct ResolvedSource {
   bool connected = false;
 };
 absl::StatusOr<std::vector<ResolvedSource>> ListSources(OperatorClient& client);
+// Also those that no agent has any more, as long as they have snapshots.
+absl::StatusOr<std::vector<ResolvedSource>> ListSourcesEver(OperatorClient& client);
 absl::StatusOr<ResolvedSource> ResolveSource(const std::vector<ResolvedSource>& sources,
                                              std::string_view text);
 
