@@ -49,7 +49,7 @@ absl::StatusOr<std::vector<SnapshotSummary>> Searched(Context& context, Operator
                    ParseSnapshotReference(options.where, context.zone));
   const auto* newest = std::get_if<NewestSnapshot>(&reference.which);
   if (newest != nullptr && !newest->stated) {
-    ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSources(client));
+    ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSourcesEver(client));
     const auto source = ResolveSource(sources, options.where);
     if (source.ok()) {
       ASSIGN_OR_RETURN(std::vector<SnapshotSummary> all,

@@ -30,7 +30,7 @@ absl::Status List(Context& context, const Options& options) {
   const auto client = Connect(context);
   OperatorClient::SnapshotQuery query{std::nullopt, options.limit};
   if (!options.source.empty()) {
-    ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSources(*client));
+    ASSIGN_OR_RETURN(const std::vector<ResolvedSource> sources, ListSourcesEver(*client));
     ASSIGN_OR_RETURN(const ResolvedSource source, ResolveSource(sources, options.source));
     query.source = source.source.id;
   }

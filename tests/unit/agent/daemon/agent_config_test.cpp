@@ -1,0 +1,99 @@
+// Goal: the agent's configuration is read strictly; what is wrong names file, line and column.
+#include "agent/daemon/agent_config.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "tests/support/temp_dir.h"
+
+namespace holdfast::daemon {
+namespace {
+
+class AgentConfigTest : public testing::Test {
+ protected:
+  absl::StatusOr<AgentConfig> Load(ByteView text) {
+    EXPECT_TRUE(RealFileSystem().WriteAtomically(path_, text).ok());
+    return LoadAgentConfig(RealFileSystem(), path_);
+  }
+  void ExpectRefused(ByteView text, const std::string& place) {
+    SCOPED_TRACE(Bytes(text));
+    const auto status = Load(text).status();
+    EXPECT_EQ(ExitCodeOf(status), 2) << status;
+    EXPECT_EQ(MessageOf(status).find(path_ + ":" + place + ":"), 0u) << status;
+  }
+
+  test::TempDir directory_;
+  const std::string path_ = directory_ / "agent.yaml";
+};
+
+TEST_F(AgentConfigTest, EverySourceKindIsRead) {
+  ASSERT_TRUE(RealFileSystem().WriteAtomically(directory_ / "password", "secret\n").ok());
+  const auto config = Load(
+      "data_directory: /srv/agent\ncontroller: backup:7443\n"
+      "restore_roots: [/srv/restore, /tmp]\nsources:\n"
+      "  - {name: uploads, kind: files, root: /srv/uploads, exclude: ['*.tmp']}\n"
+      "  - {name: db, kind: postgres, host: /run/postgresql, database: pos}\n"
+      "  - {name: cache, kind: redis, port: 6380, mode: scan, password_file: " +
+      (directory_ / "password") + "}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->data_directory, "/srv/agent");
+  EXPECT_EQ(config->controller, "backup:7443");
+  EXPECT_EQ(config->restore_roots, (std::vector<std::string>{"/srv/restore", "/tmp"}));
+  ASSERT_EQ(config->sources.size(), 3u);
+  EXPECT_EQ(config->Find("uploads")->kind(), "files");
+  EXPECT_EQ(config->Find("db")->kind(), "postgres");
+  EXPECT_EQ(config->Find("cache")->kind(), "redis");
+  EXPECT_EQ(config->Find("nothing"), nullptr);
+  const auto& redis = std::get<redis::RedisOptions>(config->Find("cache")->options);
+  EXPECT_EQ(redis.address.port, 6380);
+  EXPECT_EQ(redis.mode, redis::RedisOptions::Mode::kScan);
+  EXPECT_EQ(redis.address.password, "secret");
+}
+
+TEST_F(AgentConfigTest, BadValuesNameTheirPlace) {
+  ExpectRefused("data_directory: relative\n", "1:17");
+  ExpectRefused("restore_roots: [/srv, relative]\n", "1:16");
+  ExpectRefused("sources: text\n", "1:10");
+  ExpectRefused("sources:\n  - text\n", "2:5");
+  ExpectRefused("sources:\n  - {name: 'a/b', kind: files, root: /srv}\n", "2:12");
+  ExpectRefused("sources:\n  - {name: '', kind: files, root: /srv}\n", "2:12");
+  ExpectRefused("sources:\n  - {name: a, kind: mysql}\n", "2:21");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, port: 0}\n", "2:34");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, mode: aof}\n", "2:34");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, timeout: 1ms}\n", "2:37");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, database: 1}\n", "2:28");
+  ExpectRefused("sorces: []\n", "1:1");
+}
+
+TEST_F(AgentConfigTest, NamesAreUnique) {
+  ExpectRefused(
+      "sources:\n  - {name: a, kind: redis}\n  - {name: b, kind: redis}\n"
+      "  - {name: a, kind: redis}\n",
+      "4:5");
+}
+
+TEST_F(AgentConfigTest, ASourceNeedsItsParts) {
+  for (const char* text : {"sources:\n  - {kind: redis}\n", "sources:\n  - {name: a}\n",
+                           "sources:\n  - {name: a, kind: files}\n"}) {
+    const auto status = Load(text).status();
+    EXPECT_EQ(ExitCodeOf(status), 2) << text << status;
+    EXPECT_NE(MessageOf(status).find(path_ + ":2:"), std::string::npos) << status;
+  }
+}
+
+TEST_F(AgentConfigTest, APasswordThatOthersReadIsRefused) {
+  const std::string password = directory_ / "password";
+  ASSERT_TRUE(RealFileSystem().WriteAtomically(password, "secret", 0644).ok());
+  const auto status =
+      Load("sources:\n  - {name: a, kind: redis, password_file: " + password + "}\n").status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kPermission) << status;
+  EXPECT_EQ((MessageOf(status) + HintOf(status)).find("secret\n"), std::string::npos);
+}
+
+TEST_F(AgentConfigTest, AFileThatWasNamedMustExist) {
+  EXPECT_EQ(ExitCodeOf(LoadAgentConfig(RealFileSystem(), directory_ / "absent").status()), 2);
+}
+
+}  // namespace
+}  // namespace holdfast::daemon

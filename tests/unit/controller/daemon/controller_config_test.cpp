@@ -1,0 +1,82 @@
+// Goal: the controller's configuration is read strictly; what is wrong names file, line and column.
+#include "controller/daemon/controller_config.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/error.h"
+#include "tests/support/temp_dir.h"
+
+namespace holdfast::daemon {
+namespace {
+
+class ControllerConfigTest : public testing::Test {
+ protected:
+  absl::StatusOr<ControllerConfig> Load(ByteView text) {
+    EXPECT_TRUE(RealFileSystem().WriteAtomically(path_, text).ok());
+    return LoadControllerConfig(RealFileSystem(), path_);
+  }
+  // `text` must be refused at `place` ("line:column").
+  void ExpectRefused(ByteView text, const std::string& place) {
+    SCOPED_TRACE(Bytes(text));
+    const auto status = Load(text).status();
+    EXPECT_EQ(ExitCodeOf(status), 2) << status;
+    EXPECT_EQ(MessageOf(status).find(path_ + ":" + place + ":"), 0u) << status;
+  }
+
+  test::TempDir directory_;
+  const std::string path_ = directory_ / "controller.yaml";
+};
+
+TEST_F(ControllerConfigTest, EverythingIsRead) {
+  const auto config = Load(
+      "data_directory: /srv/holdfast\nlisten: 0.0.0.0:1\nlisten_enrollment: '[::1]:65535'\n"
+      "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->data_directory, "/srv/holdfast");
+  EXPECT_EQ(config->listen.text(), "0.0.0.0:1");
+  EXPECT_EQ(config->listen_enrollment.host, "[::1]");
+  EXPECT_EQ(config->listen_enrollment.port, 65535);
+  EXPECT_EQ(config->advertise, "backup.example.com");
+  EXPECT_EQ(config->socket_path, "/run/x.sock");
+  EXPECT_EQ(config->log.level, "debug");
+  EXPECT_EQ(config->log.format, "json");
+}
+
+TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
+  const auto config = Load("data_directory: /srv/holdfast\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen.text(), "127.0.0.1:7443");
+  EXPECT_EQ(config->listen_enrollment.text(), "127.0.0.1:7444");
+  EXPECT_EQ(config->log.level, "info");
+  EXPECT_EQ(config->socket_path[0], '/');
+}
+
+TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
+  ExpectRefused("data_directory: relative\n", "1:17");
+  ExpectRefused("data_directory: ''\n", "1:17");
+  ExpectRefused("listen: localhost\n", "1:9");
+  ExpectRefused("listen: ':7443'\n", "1:9");
+  ExpectRefused("listen: host:port\n", "1:9");
+  ExpectRefused("listen: host:65536\n", "1:9");
+  ExpectRefused("listen: host:-1\n", "1:9");
+  ExpectRefused("advertise: a\nlisten_enrollment: host:9x\n", "2:20");
+  ExpectRefused("log: {level: info, colour: red}\n", "1:20");
+  ExpectRefused("log: text\n", "1:6");
+  ExpectRefused("advertise: a\nlisten_enrolment: 127.0.0.1:1\n", "2:1");
+  ExpectRefused("advertise: a\nadvertise: b\n", "2:1");
+}
+
+TEST_F(ControllerConfigTest, UnknownKeysNameTheNearest) {
+  const auto status = Load("listen_enrolment: 127.0.0.1:1\n").status();
+  EXPECT_NE((MessageOf(status) + HintOf(status)).find("listen_enrollment"), std::string::npos)
+      << status;
+}
+
+TEST_F(ControllerConfigTest, AFileThatWasNamedMustExist) {
+  const auto status = LoadControllerConfig(RealFileSystem(), directory_ / "absent").status();
+  EXPECT_EQ(ExitCodeOf(status), 2) << status;
+  EXPECT_NE(MessageOf(status).find("absent"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace holdfast::daemon
