@@ -18,6 +18,7 @@ namespace holdfast::daemon {
 namespace {
 
 constexpr std::size_t kMaxBodyBytes = 64 << 10;
+constexpr int kStartMs = 5'000;
 constexpr std::uint64_t kRecoveryWindowMs = 10 * 60'000;
 
 using Json = nlohmann::json;
@@ -99,6 +100,10 @@ struct EnrollmentServer::Impl {
                    "Set listen_enrollment in controller.yaml to a free address.");
     }
     thread = std::thread([this] { server.listen_after_bind(); });
+    // stop() does nothing before the thread is at work, and then the thread would never end.
+    for (int i = 0; i < kStartMs && !server.is_running(); ++i) {
+      options.env.clock.SleepFor(absl::Milliseconds(1), {});
+    }
     return absl::OkStatus();
   }
 
