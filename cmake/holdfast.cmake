@@ -99,7 +99,7 @@ function(holdfast_test FOLDER)
   add_executable(test_${NAME} ${SOURCES})
   target_link_libraries(test_${NAME} PRIVATE ${ARG_DEPS} holdfast_test_support GTest::gmock GTest::gtest_main)
   # Tests run for milliseconds and are built often.
-  target_compile_options(test_${NAME} PRIVATE -O1)
+  target_compile_options(test_${NAME} PRIVATE -O1 -fPIC)  # as the precompiled header
   holdfast_precompile(test_${NAME} test)
   target_compile_definitions(test_${NAME} PRIVATE
     HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HOLDFAST_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
