@@ -38,6 +38,8 @@ class Crash(unittest.TestCase):
 
     def restores(self, seq):
         target = self.rig.path("restore", f"seq-{seq}")
+        # After a restart of the controller the agent's control stream comes back in its own time.
+        wait_for("the agent", lambda: self.rig.is_connected("agent"), seconds=90)
         self.rig.cli("restore", f"uploads@{seq}", "--target", target)
         compare_trees(self.files, target)
 
