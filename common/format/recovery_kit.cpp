@@ -43,7 +43,7 @@ WHEN A SERVER IS GONE BUT THE CONTROLLER IS THERE
     On the new server, with this page (ADDRESS is the controller's enrolment
     host:port):
       holdfast-agent recover --kit FILE --controller ADDRESS --list
-      holdfast-agent recover --kit FILE --controller ADDRESS --source NAME --help
+      holdfast-agent recover --help
 
 WHEN SOMEONE MAY HAVE SEEN THIS PAGE
 
