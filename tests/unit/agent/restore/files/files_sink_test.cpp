@@ -132,7 +132,7 @@ TEST_F(FilesSinkTest, PathThatMatchesNothingIsNotFound) {
   const absl::Status status = Restore(snapshot_, options_).status();
   EXPECT_EQ(ExitCodeOf(status), 6);
   EXPECT_EQ(CodeOf(status), 3302);
-  EXPECT_FALSE(RealFileSystem().Exists(target_)) << "not even an empty directory";
+  EXPECT_FALSE(std::filesystem::exists(target_)) << "not even an empty directory";
 }
 
 TEST_F(FilesSinkTest, HardlinkChosenWithoutItsFirstNameHasTheContent) {
