@@ -11,6 +11,7 @@
 #include "agent/daemon/job_reports.h"
 #include "agent/daemon/recover.h"
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "common/env/service.h"
 #include "fmt/format.h"
 
@@ -189,7 +190,7 @@ int Main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 2);
   CLI::App app{
       "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon."};
-  app.set_version_flag("--version", "holdfast-agent 0.1.0");
+  app.set_version_flag("--version", std::string("holdfast-agent ") + kVersion);
   app.footer(
       "Examples:\n  holdfast-agent --config /etc/holdfast/agent.yaml\n"
       "  holdfast-agent enroll --token-file join.token");

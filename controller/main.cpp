@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "common/env/service.h"
 #include "common/log/log.h"
 #include "controller/daemon/controller.h"
@@ -48,7 +49,7 @@ int main(int argc, char** argv) {
   std::string config_path;
   app.add_option("--config", config_path,
                  "Configuration file (default: /etc/holdfast/controller.yaml if it exists)");
-  app.set_version_flag("--version", "holdfast-controller 0.1.0");
+  app.set_version_flag("--version", std::string("holdfast-controller ") + kVersion);
   app.footer(
       "Examples:\n  holdfast-controller\n  holdfast-controller --config "
       "/etc/holdfast/controller.yaml");

@@ -8,6 +8,7 @@
 #include "agent/daemon/job_runner.h"
 #include "agent/transport/control_client.h"
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "common/format/join_token.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
@@ -17,13 +18,7 @@
 namespace holdfast::daemon {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
-constexpr int kCallSeconds = 30;
-
-void SetDeadline(grpc::ClientContext& context) {
-  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                    gpr_time_from_seconds(kCallSeconds, GPR_TIMESPAN)));
-}
+constexpr std::chrono::seconds kCallDeadline(30);
 
 }  // namespace
 
@@ -89,7 +84,7 @@ struct Agent::Impl {
     v1::GetRecipientsReply recipients;
     {
       grpc::ClientContext context;
-      SetDeadline(context);
+      rpc::SetDeadline(context, kCallDeadline);
       RETURN_IF_ERROR(
           rpc::FromGrpc(stub->GetRecipients(&context, v1::GetRecipientsRequest(), &recipients)));
     }
@@ -106,7 +101,7 @@ struct Agent::Impl {
     publish.set_identity(state.identity_document);
     publish.set_domain_secrets(SealDomainSecrets(state.keys.secrets, list.recipients, env.rng));
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kCallDeadline);
     v1::PublishDomainReply reply;
     RETURN_IF_ERROR(rpc::FromGrpc(stub->PublishDomain(&context, publish, &reply)));
     return RenewIfDue(*stub);
@@ -121,7 +116,7 @@ struct Agent::Impl {
     ASSIGN_OR_RETURN(*request.mutable_csr_pem(), rpc::MakeRequest(state.tls.key_pem));
     v1::RenewCertificateReply reply;
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kCallDeadline);
     RETURN_IF_ERROR(rpc::FromGrpc(stub.RenewCertificate(&context, request, &reply)));
     rpc::TlsIdentity renewed = state.tls;
     renewed.certificate_pem = reply.certificate_pem();

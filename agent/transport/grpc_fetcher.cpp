@@ -6,6 +6,7 @@
 #include "agent/transport/backoff.h"
 #include "common/base/error.h"
 #include "common/format/object.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "fmt/format.h"
 #include "proto/restore.grpc.pb.h"
@@ -14,13 +15,7 @@ namespace holdfast::transport {
 namespace {
 
 constexpr int kTries = 3;
-constexpr int kDeadlineSeconds = 120;
-
-void SetDeadline(grpc::ClientContext& context) {
-  const gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                             gpr_time_from_seconds(kDeadlineSeconds, GPR_TIMESPAN));
-  context.set_deadline(deadline);
-}
+constexpr std::chrono::seconds kDeadline(120);
 
 absl::Status TooMuch() {
   return Error(ErrorKind::kIntegrity, 4081,
@@ -49,7 +44,7 @@ struct GrpcFetcher::Impl {
   absl::Status FetchOnce(const DomainId& domain, const std::vector<ChunkId>& ids,
                          std::vector<Bytes>* objects) {
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kDeadline);
     v1::FetchRequest request;
     request.set_domain_id(domain.bytes());
     std::string* packed = request.mutable_chunk_ids();
@@ -86,7 +81,7 @@ absl::StatusOr<Bytes> GrpcFetcher::FetchEnvelope(const DomainId& domain, const K
   v1::GetEnvelopesReply reply;
   RETURN_IF_ERROR(impl_->Retrying([&] {
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kDeadline);
     v1::GetEnvelopesRequest request;
     request.set_domain_id(domain.bytes());
     request.add_key_ids(key_id.bytes());
@@ -101,7 +96,7 @@ absl::StatusOr<SnapshotDocuments> GrpcFetcher::Documents(const SourceId& source,
   v1::SnapshotBundle bundle;
   RETURN_IF_ERROR(impl_->Retrying([&] {
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kDeadline);
     v1::GetSnapshotRequest request;
     request.set_source_id(source.bytes());
     request.set_seq(seq);
@@ -121,7 +116,7 @@ absl::StatusOr<std::vector<RemoteSnapshot>> GrpcFetcher::List() {
   v1::ListSnapshotsReply reply;
   RETURN_IF_ERROR(impl_->Retrying([&] {
     grpc::ClientContext context;
-    SetDeadline(context);
+    rpc::SetDeadline(context, kDeadline);
     return rpc::FromGrpc(impl_->stub->ListSnapshots(&context, v1::ListSnapshotsRequest(), &reply));
   }));
   std::vector<RemoteSnapshot> result;

@@ -1,9 +1,11 @@
 #include "common/rpc/channel.h"
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/support/time.h>
 
 namespace holdfast::rpc {
 namespace {
@@ -46,6 +48,11 @@ std::shared_ptr<grpc::Channel> OpenAgentChannel(const std::string& address,
   // backoff.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel("dns:" + address, grpc::SslCredentials(options), arguments);
+}
+
+void SetDeadline(grpc::ClientContext& context, std::chrono::seconds limit) {
+  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                    gpr_time_from_seconds(limit.count(), GPR_TIMESPAN)));
 }
 
 void ApplyServerSettings(grpc::ServerBuilder& builder) {

@@ -5,6 +5,7 @@
 // channel always goes to a Unix socket. Threading:  channels may be shared by threads.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@
 
 namespace grpc {
 class Channel;
+class ClientContext;
 class ServerBuilder;
 }  // namespace grpc
 
@@ -23,6 +25,9 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 std::shared_ptr<grpc::Channel> OpenLocalChannel(const std::string& socket_path);
 std::shared_ptr<grpc::Channel> OpenAgentChannel(const std::string& address,
                                                 const TlsIdentity& identity);
+
+// A call ends with DEADLINE_EXCEEDED after `limit`, however the wall clock jumps.
+void SetDeadline(grpc::ClientContext& context, std::chrono::seconds limit);
 
 // Limits, keepalive enforcement and connection ages of a server.
 void ApplyServerSettings(grpc::ServerBuilder& builder);

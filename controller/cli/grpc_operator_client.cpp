@@ -19,12 +19,6 @@ constexpr auto kCallDeadline = std::chrono::seconds(60);
 constexpr auto kFetchDeadline = std::chrono::minutes(10);
 constexpr std::size_t kFetchChunks = 8192;  // limit of proto/restore.proto
 
-void SetDeadline(grpc::ClientContext& context, std::chrono::seconds deadline) {
-  const auto seconds = deadline.count();
-  gpr_timespec span = gpr_time_from_seconds(seconds, GPR_TIMESPAN);
-  context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), span));
-}
-
 class GrpcFetcher final : public ChunkFetcher {
  public:
   explicit GrpcFetcher(std::shared_ptr<grpc::Channel> channel)
@@ -40,7 +34,7 @@ class GrpcFetcher final : public ChunkFetcher {
       request.set_domain_id(domain.bytes());
       for (std::size_t i = begin; i < end; ++i) request.mutable_chunk_ids()->append(ids[i].view());
       grpc::ClientContext context;
-      SetDeadline(context, kFetchDeadline);
+      rpc::SetDeadline(context, kFetchDeadline);
       auto reader = stub_->Fetch(&context, request);
       v1::FetchReply reply;
       while (reader->Read(&reply)) {
@@ -59,7 +53,7 @@ class GrpcFetcher final : public ChunkFetcher {
     request.set_domain_id(domain.bytes());
     request.add_key_ids(key_id.bytes());
     grpc::ClientContext context;
-    SetDeadline(context, kCallDeadline);
+    rpc::SetDeadline(context, kCallDeadline);
     v1::GetEnvelopesReply reply;
     if (const grpc::Status status = stub_->GetEnvelopes(&context, request, &reply); !status.ok()) {
       return rpc::FromGrpc(status);
@@ -227,7 +221,7 @@ class GrpcOperatorClient final : public OperatorClient {
   template <typename Stub, typename Method, typename Request, typename Reply>
   absl::Status Call(Stub& stub, Method method, const Request& request, Reply* reply) {
     grpc::ClientContext context;
-    SetDeadline(context, kCallDeadline);
+    rpc::SetDeadline(context, kCallDeadline);
     const grpc::Status status = (stub.*method)(&context, request, reply);
     return status.ok() ? absl::OkStatus() : Explained(status);
   }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "common/format/trust.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.h"
@@ -19,7 +20,6 @@ constexpr std::int64_t kClockWarnMs = 60'000;
 constexpr std::size_t kMaxSources = 1000;
 constexpr std::size_t kMaxText = 200;
 constexpr absl::Duration kSeenEvery = absl::Seconds(15);
-constexpr char kVersion[] = "0.1.0";
 
 using Stream = grpc::ServerReaderWriter<v1::ControllerMessage, v1::AgentMessage>;
 

@@ -1,6 +1,7 @@
 #include "controller/operator/status_report.h"
 
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "controller/control/summaries.h"
 #include "fmt/format.h"
 #include "proto/operator.pb.h"
@@ -8,7 +9,6 @@
 namespace holdfast::operator_service {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
 constexpr std::int64_t kClockWarnMs = 60'000;
 constexpr std::uint32_t kEverySnapshot = 1'000'000;
 constexpr std::uint64_t kLowSpaceBytes = 1ull << 30;

@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "common/base/error.h"
+#include "common/base/version.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/nearest.h"
 #include "controller/cli/render/json.h"
@@ -12,7 +13,6 @@
 namespace holdfast::cli {
 namespace {
 
-constexpr char kVersion[] = "holdfast 0.1.0";
 
 void AddGlobalOptions(CLI::App& app, Context& context) {
   app.add_flag("--json", context.json, "Data, progress and errors as JSON");
@@ -108,7 +108,7 @@ int Parse(CLI::App& app, Context& context, const std::vector<std::string>& argum
     context.out << app.help("", CLI::AppFormatMode::All) << std::flush;
     return 0;
   } catch (const CLI::CallForVersion&) {
-    context.out << kVersion << "\n" << std::flush;
+    context.out << "holdfast " << kVersion << "\n" << std::flush;
     return 0;
   } catch (const CLI::ParseError& error) {
     // The library's codes begin at 100 and mean nothing to an operator.
@@ -136,7 +136,7 @@ int Run(Context& context, const std::vector<std::string>& arguments) {
   }
   try {
     CLI::App app("Backs up what must not be lost, and brings it back.", "holdfast");
-    app.set_version_flag("--version", kVersion);
+    app.set_version_flag("--version", std::string("holdfast ") + kVersion);
     app.require_subcommand(1);
     app.fallthrough();  // inherited: global options may follow the verb
     app.footer(Examples("holdfast backup", "holdfast restore db@latest --database recovered"));
