@@ -1,10 +1,12 @@
 // holdfast-agent: the daemon beside the stores; also `enroll` and, on a bare machine, `recover`.
 
 #include <malloc.h>
-#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
+#include <iostream>
+#include <limits>
 #include <memory>
 
 #include "agent/daemon/agent.h"
@@ -12,6 +14,7 @@
 #include "agent/daemon/recover.h"
 #include "common/base/error.h"
 #include "common/base/version.h"
+#include "common/config/command_line.h"
 #include "common/env/service.h"
 #include "fmt/format.h"
 
@@ -142,88 +145,90 @@ int RunRecover(RecoverCommand& command) {
   return status.ok() ? 0 : Fail(status);
 }
 
-void AddRecover(CLI::App& app, RecoverCommand& command) {
-  app.add_option("--kit", command.access.kit_path, "The recovery kit file (mode 0600)")->required();
-  auto* store = app.add_option("--store", command.access.store_directory,
-                               "A copy of the controller's data directory or of its store");
-  app.add_option("--controller", command.access.controller_address,
-                 "host:port of a living controller's enrolment; default: the one in the kit")
-      ->excludes(store);
-  app.add_option("--source", command.access.source, "Name (or id) of the source to bring back");
-  app.add_option("--seq", command.access.seq, "Snapshot number; default: the newest")
-      ->check(CLI::PositiveNumber);
-  app.add_flag("--list", command.list, "Show what can be brought back, and stop");
-  app.add_flag("--json", command.json, "Report as JSON");
-  app.add_option("--target", command.restore.target, "Files: the directory to restore into");
-  app.add_option("--path", command.restore.paths, "Files: only these paths or patterns");
-  std::map<std::string, int> modes{{"refuse", 0}, {"changed", 1}, {"all", 2}};
-  app.add_option("--overwrite", command.restore.overwrite, "Files: refuse, changed or all")
-      ->transform(CLI::CheckedTransformer(modes));
-  app.add_flag("--preserve-privileged", command.restore.preserve_privileged,
-               "Files: setuid bits, capabilities, security attributes");
-  app.add_flag("--allow-devices", command.restore.allow_devices, "Files: make device nodes");
-  app.add_flag("--skip-bad", command.restore.skip_bad, "Files: go on without damaged entries");
-  app.add_flag("--numeric-ids", command.restore.numeric_ids, "Files: owners by number");
-  app.add_option("--database", command.restore.database, "PostgreSQL: the database to create");
-  app.add_option("--table", command.restore.table, "PostgreSQL: only this table");
-  app.add_option("--into-table", command.restore.into_table, "PostgreSQL: its new name");
-  app.add_option("--sql", command.sql_path, "PostgreSQL: write one SQL script instead");
-  app.add_option("--postgres-host", command.postgres.host, "Server or socket directory")
-      ->default_val("/var/run/postgresql");
-  app.add_option("--postgres-port", command.postgres.port)->default_val(5432);
-  app.add_option("--postgres-user", command.postgres.user)->default_val("postgres");
-  app.add_option("--postgres-password-file", command.postgres.password_file);
-  app.add_option("--rdb", command.rdb_path, "Redis: write this RDB file");
-  app.add_flag("--into-server", command.restore.into_server, "Redis: load into an empty server");
-  app.add_option("--redis-host", command.redis.host)->default_val("127.0.0.1");
-  app.add_option("--redis-port", command.redis.port)->default_val(6379);
-  app.footer(
-      "Examples:\n"
-      "  holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --list\n"
-      "  holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --source uploads "
-      "--target /srv/restore");
+// What of a server differs from the snapshot's own source.
+void AddServers(Command& verb, RecoverCommand& command) {
+  command.postgres.host = "/var/run/postgresql";
+  command.postgres.user = "postgres";
+  command.redis.host = "127.0.0.1";
+  verb.Add("--postgres-host", command.postgres.host, "Server or socket directory").ShowDefault();
+  verb.Add("--postgres-port", command.postgres.port, "Its port").ShowDefault();
+  verb.Add("--postgres-user", command.postgres.user, "Role that restores").ShowDefault();
+  verb.Add("--postgres-password-file", command.postgres.password_file, "Its password (mode 0600)");
+  verb.Add("--redis-host", command.redis.host, "Server to load into").ShowDefault();
+  verb.Add("--redis-port", command.redis.port, "Its port").ShowDefault();
 }
 
-int Main(int argc, char** argv) {
+void AddRecover(Command& verb, RecoverCommand& command) {
+  verb.Add("--kit", command.access.kit_path, "The recovery kit file (mode 0600)").Required();
+  const CommandOption store = verb.Add("--store", command.access.store_directory,
+                                       "A copy of the controller's data directory or of its store");
+  verb.Add("--controller", command.access.controller_address,
+           "host:port of a living controller's enrolment; default: the one in the kit")
+      .Excludes(store);
+  verb.Add("--source", command.access.source, "Name (or id) of the source to bring back");
+  verb.Add("--seq", command.access.seq, "Snapshot number; default: the newest")
+      .Between(1, std::numeric_limits<int>::max());
+  verb.Flag("--list", command.list, "Show what can be brought back, and stop");
+  verb.Flag("--json", command.json, "Report as JSON");
+  verb.Add("--target", command.restore.target, "Files: the directory to restore into");
+  verb.Add("--path", command.restore.paths, "Files: only these paths or patterns");
+  verb.Add("--overwrite", command.restore.overwrite, {{"refuse", 0}, {"changed", 1}, {"all", 2}},
+           "Files: refuse, changed or all");
+  verb.Flag("--preserve-privileged", command.restore.preserve_privileged,
+            "Files: setuid bits, capabilities, security attributes");
+  verb.Flag("--allow-devices", command.restore.allow_devices, "Files: make device nodes");
+  verb.Flag("--skip-bad", command.restore.skip_bad, "Files: go on without damaged entries");
+  verb.Flag("--numeric-ids", command.restore.numeric_ids, "Files: owners by number");
+  verb.Add("--database", command.restore.database, "PostgreSQL: the database to create");
+  verb.Add("--table", command.restore.table, "PostgreSQL: only this table");
+  verb.Add("--into-table", command.restore.into_table, "PostgreSQL: its new name");
+  verb.Add("--sql", command.sql_path, "PostgreSQL: write one SQL script instead");
+  verb.Add("--rdb", command.rdb_path, "Redis: write this RDB file");
+  verb.Flag("--into-server", command.restore.into_server, "Redis: load into an empty server");
+  AddServers(verb, command);
+  verb.Footer(Examples(
+      "holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --list",
+      "holdfast-agent recover --kit holdfast-recovery-kit.txt --store /mnt/copy --source uploads "
+      "--target /srv/restore"));
+}
+
+int Main(const std::vector<std::string>& arguments) {
   // An arena per thread would keep every chunk that passed through it: after a few restores more
   // than the 256 MiB that an agent may take.
   ::mallopt(M_ARENA_MAX, 2);
-  CLI::App app{
-      "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon."};
-  app.set_version_flag("--version", std::string("holdfast-agent ") + kVersion);
-  app.footer(
-      "Examples:\n  holdfast-agent --config /etc/holdfast/agent.yaml\n"
-      "  holdfast-agent enroll --token-file join.token");
+  CommandLine line(
+      "holdfast-agent",
+      "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon.",
+      kVersion);
+  Command program = line.program();
+  program.Footer(Examples("holdfast-agent --config /etc/holdfast/agent.yaml",
+                          "holdfast-agent enroll --token-file join.token"));
   std::string config_path;
-  app.add_option("--config", config_path,
-                 "Configuration file (default: /etc/holdfast/agent.yaml if it exists)");
-  app.require_subcommand(0, 1);
+  program.Add("--config", config_path,
+              "Configuration file (default: /etc/holdfast/agent.yaml if it exists)");
+  std::function<int()> run = [&] { return RunDaemon(config_path); };
+
   std::string token_path;
-  CLI::App* enroll = app.add_subcommand("enroll", "Join a controller with a token");
-  enroll->add_option("--token-file", token_path, "File with the token (mode 0600), or - for stdin")
-      ->required();
-  enroll->footer(
-      "Examples:\n  holdfast-agent enroll --token-file join.token\n"
-      "  holdfast-agent --config agent.yaml enroll --token-file - < join.token");
+  Command enroll = program.Verb("enroll", "Join a controller with a token");
+  enroll.Add("--token-file", token_path, "File with the token (mode 0600), or - for stdin")
+      .Required();
+  enroll.Footer(Examples("holdfast-agent enroll --token-file join.token",
+                         "holdfast-agent --config agent.yaml enroll --token-file - < join.token"));
+  enroll.Action([&] { run = [&] { return RunEnroll(config_path, token_path); }; });
+
   RecoverCommand command;
-  CLI::App* recover =
-      app.add_subcommand("recover", "Restore on a bare machine with the recovery kit");
-  AddRecover(*recover, command);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
-    return Fail(
-        Error(ErrorKind::kUsage, 1100,
-              fmt::format("unable to read the command line: {}", Escaped(error.what(), 300)),
-              "See 'holdfast-agent --help'."));
-  }
-  if (enroll->parsed()) return RunEnroll(config_path, token_path);
-  if (recover->parsed()) return RunRecover(command);
-  return RunDaemon(config_path);
+  Command recover = program.Verb("recover", "Restore on a bare machine with the recovery kit");
+  AddRecover(recover, command);
+  recover.Action([&] { run = [&] { return RunRecover(command); }; });
+
+  const auto outcome = line.Read(arguments, std::cout);
+  if (!outcome.ok()) return Fail(outcome.status());
+  return *outcome == CommandLine::Outcome::kPrinted ? 0 : run();
 }
 
 }  // namespace
 }  // namespace holdfast::daemon
 
-int main(int argc, char** argv) { return holdfast::daemon::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return holdfast::daemon::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,5 +1,4 @@
-// The same for the verbs of the command line.
-#include <CLI/CLI.hpp>
+// The same for the command line of operators, built at -O1: it waits for people.
 #include <nlohmann/json.hpp>
 
 #include "cmake/precompiled_base.h"

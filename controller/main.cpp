@@ -1,11 +1,14 @@
 // holdfast-controller: the central daemon. See controller/daemon/controller.h.
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/version.h"
+#include "common/config/command_line.h"
 #include "common/env/service.h"
 #include "common/log/log.h"
 #include "controller/daemon/controller.h"
@@ -44,23 +47,17 @@ int Run(const std::string& config_path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "Holdfast controller: keeps the catalog and the store, and serves agents and operators."};
+  holdfast::CommandLine line(
+      "holdfast-controller",
+      "Holdfast controller: keeps the catalog and the store, and serves agents and operators.",
+      holdfast::kVersion);
+  holdfast::Command program = line.program();
   std::string config_path;
-  app.add_option("--config", config_path,
-                 "Configuration file (default: /etc/holdfast/controller.yaml if it exists)");
-  app.set_version_flag("--version", std::string("holdfast-controller ") + kVersion);
-  app.footer(
-      "Examples:\n  holdfast-controller\n  holdfast-controller --config "
-      "/etc/holdfast/controller.yaml");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // help, version
-    return Fail(holdfast::Error(
-        holdfast::ErrorKind::kUsage, 1100,
-        fmt::format("unable to read the command line: {}", holdfast::Escaped(error.what(), 300)),
-        "See 'holdfast-controller --help'."));
-  }
-  return Run(config_path);
+  program.Add("--config", config_path,
+              "Configuration file (default: /etc/holdfast/controller.yaml if it exists)");
+  program.Footer(holdfast::Examples("holdfast-controller",
+                                    "holdfast-controller --config /etc/holdfast/controller.yaml"));
+  const auto outcome = line.Read(std::vector<std::string>(argv + 1, argv + argc), std::cout);
+  if (!outcome.ok()) return Fail(outcome.status());
+  return *outcome == holdfast::CommandLine::Outcome::kPrinted ? 0 : Run(config_path);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/nearest.h"
 #include "common/config/values.h"
 #include "common/config/yaml_tree.h"
 #include "fmt/format.h"
@@ -20,23 +21,6 @@ constexpr char kHint[] = "Correct it at that place of the file, and start again.
 
 std::string Where(const YamlTree& tree, int line, int column) {
   return fmt::format("{}:{}:{}", tree.name, line, column);
-}
-
-// Edits (insert, delete, replace, swap of neighbours) from `a` to `b`.
-std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
-                             cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return cost[a.size()][b.size()];
 }
 
 std::string HintFor(std::string_view unknown, const std::vector<std::string_view>& allowed) {

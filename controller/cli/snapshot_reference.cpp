@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "common/base/error.h"
-#include "controller/cli/nearest.h"
+#include "common/base/nearest.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/when.h"
 #include "fmt/format.h"

@@ -3,8 +3,8 @@
 // Exit status: 0; 4 remove without --yes; 6 no such agent; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/base/nearest.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/nearest.h"
 #include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
@@ -93,25 +93,23 @@ absl::Status Remove(Context& context, const RemoveOptions& options) {
 
 }  // namespace
 
-void AddAgent(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("agent", "Agents of this installation");
-  group->require_subcommand(1);
-  group->footer(Examples("holdfast agent list", "holdfast agent remove db-1 --yes"));
+void AddAgent(Command& program, Context& context) {
+  Command group = program.Verb("agent", "Agents of this installation");
+  group.RequireVerb();
+  group.Footer(Examples("holdfast agent list", "holdfast agent remove db-1 --yes"));
 
   auto list = std::make_shared<ListOptions>();
-  CLI::App* listing = group->add_subcommand("list", "Enrolled agents and their sources");
-  listing->add_flag("--all", list->all, "Removed agents too");
-  listing->footer(Examples("holdfast agent list", "holdfast agent list --all --json"));
-  listing->callback(
-      [&context, list] { context.exit_code = Report(context, List(context, *list)); });
+  Command listing = group.Verb("list", "Enrolled agents and their sources");
+  listing.Flag("--all", list->all, "Removed agents too");
+  listing.Footer(Examples("holdfast agent list", "holdfast agent list --all --json"));
+  listing.Action([&context, list] { context.exit_code = Report(context, List(context, *list)); });
 
   auto remove = std::make_shared<RemoveOptions>();
-  CLI::App* removal = group->add_subcommand("remove", "Refuse an agent from now on");
-  removal->add_option("agent", remove->agent, "Name of the agent")->required();
-  removal->add_flag("--yes", remove->yes, "Do it");
-  removal->footer(
-      Examples("holdfast agent remove db-1", "holdfast agent remove db-1 --yes --json"));
-  removal->callback(
+  Command removal = group.Verb("remove", "Refuse an agent from now on");
+  removal.Add("agent", remove->agent, "Name of the agent").Required();
+  removal.Flag("--yes", remove->yes, "Do it");
+  removal.Footer(Examples("holdfast agent remove db-1", "holdfast agent remove db-1 --yes --json"));
+  removal.Action(
       [&context, remove] { context.exit_code = Report(context, Remove(context, *remove)); });
 }
 

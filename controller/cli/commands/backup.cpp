@@ -56,12 +56,12 @@ int Backup(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddBackup(CLI::App& app, Context& context) {
+void AddBackup(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("backup", "Back up now: all sources, or the named ones");
-  command->add_option("sources", options->sources, "Names of sources; none: all");
-  command->footer(Examples("holdfast backup", "holdfast backup db uploads"));
-  command->callback([&context, options] { context.exit_code = Backup(context, *options); });
+  Command command = program.Verb("backup", "Back up now: all sources, or the named ones");
+  command.Add("sources", options->sources, "Names of sources; none: all");
+  command.Footer(Examples("holdfast backup", "holdfast backup db uploads"));
+  command.Action([&context, options] { context.exit_code = Backup(context, *options); });
 }
 
 }  // namespace holdfast::cli

@@ -48,15 +48,15 @@ absl::Status Cat(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddCat(CLI::App& app, Context& context) {
+void AddCat(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("cat", "Write one entry's bytes to stdout");
-  command->add_option("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id")->required();
-  command->add_option("path", options->path, "Path of the entry")->required();
-  command->add_flag("--force", options->force, "Binary to a terminal too");
-  command->footer(Examples("holdfast cat db@57 pre-data.sql",
-                           "holdfast cat uploads@latest logo.png > logo.png"));
-  command->callback(
+  Command command = program.Verb("cat", "Write one entry's bytes to stdout");
+  command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
+  command.Add("path", options->path, "Path of the entry").Required();
+  command.Flag("--force", options->force, "Binary to a terminal too");
+  command.Footer(Examples("holdfast cat db@57 pre-data.sql",
+                          "holdfast cat uploads@latest logo.png > logo.png"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Cat(context, *options)); });
 }
 

@@ -130,14 +130,14 @@ absl::Status Diff(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddDiff(CLI::App& app, Context& context) {
+void AddDiff(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("diff", "What changed between two snapshots");
-  command->add_option("before", options->before, "The older one")->required();
-  command->add_option("after", options->after, "The newer one")->required();
-  command->footer(
+  Command command = program.Verb("diff", "What changed between two snapshots");
+  command.Add("before", options->before, "The older one").Required();
+  command.Add("after", options->after, "The newer one").Required();
+  command.Footer(
       Examples("holdfast diff uploads@41 uploads@42", "holdfast diff db@57 db@latest --json"));
-  command->callback(
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Diff(context, *options)); });
 }
 

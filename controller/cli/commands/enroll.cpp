@@ -126,20 +126,20 @@ absl::Status Enroll(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddEnroll(CLI::App& app, Context& context) {
+void AddEnroll(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("enroll", "Print a one-time join token for a new agent");
-  command->add_option("agent", options->agent, "Name of the new agent")->required();
-  command->add_option("--valid-for", options->valid_for, "How long it works: 15m, 4h")
-      ->type_name("SPAN")
-      ->capture_default_str();
-  command->add_option("--address", options->address, "Where the agent reaches the controller")
-      ->type_name("HOST:PORT");
-  command->add_option("--output", options->output, "Write it to a file (0600), not to stdout")
-      ->type_name("FILE");
-  command->footer(Examples("holdfast enroll db-1",
-                           "holdfast enroll web-1 --valid-for 4h --output web-1.token"));
-  command->callback(
+  Command command = program.Verb("enroll", "Print a one-time join token for a new agent");
+  command.Add("agent", options->agent, "Name of the new agent").Required();
+  command.Add("--valid-for", options->valid_for, "How long it works: 15m, 4h")
+      .Called("SPAN")
+      .ShowDefault();
+  command.Add("--address", options->address, "Where the agent reaches the controller")
+      .Called("HOST:PORT");
+  command.Add("--output", options->output, "Write it to a file (0600), not to stdout")
+      .Called("FILE");
+  command.Footer(Examples("holdfast enroll db-1",
+                          "holdfast enroll web-1 --valid-for 4h --output web-1.token"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Enroll(context, *options)); });
 }
 

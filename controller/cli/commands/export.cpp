@@ -98,18 +98,16 @@ absl::Status Export(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddExport(CLI::App& app, Context& context) {
+void AddExport(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("export", "Write one tar with everything, usable without Holdfast");
-  command->add_option("snapshots", options->snapshots,
-                      "SOURCE, SOURCE@57, or ids; none: the newest of every source");
-  command->add_option("--output", options->output, "The archive to write")
-      ->type_name("FILE")
-      ->required();
-  command->footer(Examples("holdfast export --output all.tar",
-                           "holdfast export db@57 uploads@latest --output january.tar"));
-  command->callback(
+  Command command =
+      program.Verb("export", "Write one tar with everything, usable without Holdfast");
+  command.Add("snapshots", options->snapshots,
+              "SOURCE, SOURCE@57, or ids; none: the newest of every source");
+  command.Add("--output", options->output, "The archive to write").Called("FILE").Required();
+  command.Footer(Examples("holdfast export --output all.tar",
+                          "holdfast export db@57 uploads@latest --output january.tar"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Export(context, *options)); });
 }
 

@@ -117,20 +117,20 @@ absl::Status Find(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddFind(CLI::App& app, Context& context) {
+void AddFind(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("find", "Find files in a source's snapshots, or in one");
-  command->add_option("where", options->where, "SOURCE (all its snapshots), SOURCE@57, or an id")
-      ->required();
-  command->add_option("pattern", options->pattern, "Name or pattern; with '/' for the whole path")
-      ->required();
-  command->add_flag("--newest", options->newest, "Of each path only the newest version");
-  command->add_option("--limit", options->limit, "Search at most so many snapshots")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->footer(Examples("holdfast find uploads 'receipts/2025-12-*.pdf' --newest",
-                           "holdfast find db@57 '*orders*'"));
-  command->callback(
+  Command command = program.Verb("find", "Find files in a source's snapshots, or in one");
+  command.Add("where", options->where, "SOURCE (all its snapshots), SOURCE@57, or an id")
+      .Required();
+  command.Add("pattern", options->pattern, "Name or pattern; with '/' for the whole path")
+      .Required();
+  command.Flag("--newest", options->newest, "Of each path only the newest version");
+  command.Add("--limit", options->limit, "Search at most so many snapshots")
+      .Between(1, 1000)
+      .ShowDefault();
+  command.Footer(Examples("holdfast find uploads 'receipts/2025-12-*.pdf' --newest",
+                          "holdfast find db@57 '*orders*'"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Find(context, *options)); });
 }
 

@@ -187,18 +187,17 @@ absl::Status Init(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddInit(CLI::App& app, Context& context) {
+void AddInit(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("init", "Make this installation's keys, once");
-  command->add_option("--kit", options->kit, "Where to write the recovery kit")
-      ->type_name("FILE")
-      ->capture_default_str();
-  command->add_flag("--recovery-confirmed", options->recovery_confirmed,
-                    "For scripts: do not show the recovery key and ask for it; the kit has it");
-  command->footer(
-      Examples("holdfast init --kit /media/usb/holdfast-recovery-kit.txt",
-               "holdfast init --recovery-confirmed --passphrase-file /root/passphrase"));
-  command->callback(
+  Command command = program.Verb("init", "Make this installation's keys, once");
+  command.Add("--kit", options->kit, "Where to write the recovery kit")
+      .Called("FILE")
+      .ShowDefault();
+  command.Flag("--recovery-confirmed", options->recovery_confirmed,
+               "For scripts: do not show the recovery key and ask for it; the kit has it");
+  command.Footer(Examples("holdfast init --kit /media/usb/holdfast-recovery-kit.txt",
+                          "holdfast init --recovery-confirmed --passphrase-file /root/passphrase"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Init(context, *options)); });
 }
 

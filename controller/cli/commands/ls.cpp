@@ -77,15 +77,15 @@ absl::Status Ls(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddLs(CLI::App& app, Context& context) {
+void AddLs(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("ls", "List what is in a snapshot");
-  command->add_option("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id")->required();
-  command->add_option("path", options->path, "Directory inside it");
-  command->add_flag("-r,--recursive", options->recursive, "Everything below");
-  command->add_flag("-l,--long", options->details, "Mode, owner, size and time too");
-  command->footer(Examples("holdfast ls db@57", "holdfast ls uploads@latest receipts -l"));
-  command->callback(
+  Command command = program.Verb("ls", "List what is in a snapshot");
+  command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
+  command.Add("path", options->path, "Directory inside it");
+  command.Flag("-r,--recursive", options->recursive, "Everything below");
+  command.Flag("-l,--long", options->details, "Mode, owner, size and time too");
+  command.Footer(Examples("holdfast ls db@57", "holdfast ls uploads@latest receipts -l"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, Ls(context, *options)); });
 }
 

@@ -124,49 +124,46 @@ int Restore(Context& context, const Options& options) {
   return FollowJobs(context, *client, JobKind::kRestore, jobs);
 }
 
-void AddOptions(CLI::App& command, Options& options) {
+void AddOptions(Command& command, Options& options) {
   RestoreOptions& restore = options.restore;
-  command.add_option("snapshot", options.snapshot, "SOURCE, SOURCE@57, 'SOURCE@TIME', or an id")
-      ->required();
-  command.add_option("--on", options.agent, "Agent that does it; by default the source's own")
-      ->type_name("AGENT");
-  command.add_option("--target", restore.target, "Files: directory to restore into")
-      ->type_name("DIR");
-  command.add_option("--path", restore.paths, "Files: only this path or pattern (repeatable)")
-      ->allow_extra_args(false);
-  command.add_option("--overwrite", options.overwrite, "Files: what may be replaced")
-      ->check(CLI::IsMember({"no", "changed", "all"}))
-      ->capture_default_str();
-  command.add_flag("--preserve-privileged", restore.preserve_privileged,
-                   "Files: keep setuid, setgid and capabilities");
-  command.add_flag("--allow-devices", restore.allow_devices, "Files: make device nodes");
-  command.add_flag("--skip-bad", restore.skip_bad, "Files: go on past damaged entries, list them");
-  command.add_flag("--numeric-ids", restore.numeric_ids, "Files: owners by number, not by name");
-  command.add_option("--database", restore.database, "PostgreSQL: name of the new database");
-  command.add_option("--table", restore.table, "PostgreSQL: one table")->type_name("SCHEMA.TABLE");
-  command.add_option("--into-table", restore.into_table, "PostgreSQL: under this name")
-      ->type_name("SCHEMA.TABLE");
-  command.add_option("--sql", options.sql_file, "PostgreSQL: write one SQL script")
-      ->type_name("FILE");
-  command.add_flag("--no-globals", restore.no_globals, "PostgreSQL: do not create roles");
-  command.add_option("--rdb", options.rdb_file, "Redis: write an RDB file")->type_name("FILE");
-  command.add_flag("--into-server", restore.into_server, "Redis: load into the empty server");
-  command.add_flag("--apply-acl", restore.apply_acl, "Redis: users and passwords too");
-  command
-      .add_option("--connection", restore.connection, "Use the server of this source of the agent")
-      ->type_name("SOURCE");
+  command.Add("snapshot", options.snapshot, "SOURCE, SOURCE@57, 'SOURCE@TIME', or an id")
+      .Required();
+  command.Add("--on", options.agent, "Agent that does it; by default the source's own")
+      .Called("AGENT");
+  command.Add("--target", restore.target, "Files: directory to restore into").Called("DIR");
+  command.Add("--path", restore.paths, "Files: only this path or pattern (repeatable)")
+      .OneValueEach();
+  command.Add("--overwrite", options.overwrite, "Files: what may be replaced")
+      .OneOf({"no", "changed", "all"})
+      .ShowDefault();
+  command.Flag("--preserve-privileged", restore.preserve_privileged,
+               "Files: keep setuid, setgid and capabilities");
+  command.Flag("--allow-devices", restore.allow_devices, "Files: make device nodes");
+  command.Flag("--skip-bad", restore.skip_bad, "Files: go on past damaged entries, list them");
+  command.Flag("--numeric-ids", restore.numeric_ids, "Files: owners by number, not by name");
+  command.Add("--database", restore.database, "PostgreSQL: name of the new database");
+  command.Add("--table", restore.table, "PostgreSQL: one table").Called("SCHEMA.TABLE");
+  command.Add("--into-table", restore.into_table, "PostgreSQL: under this name")
+      .Called("SCHEMA.TABLE");
+  command.Add("--sql", options.sql_file, "PostgreSQL: write one SQL script").Called("FILE");
+  command.Flag("--no-globals", restore.no_globals, "PostgreSQL: do not create roles");
+  command.Add("--rdb", options.rdb_file, "Redis: write an RDB file").Called("FILE");
+  command.Flag("--into-server", restore.into_server, "Redis: load into the empty server");
+  command.Flag("--apply-acl", restore.apply_acl, "Redis: users and passwords too");
+  command.Add("--connection", restore.connection, "Use the server of this source of the agent")
+      .Called("SOURCE");
 }
 
 }  // namespace
 
-void AddRestore(CLI::App& app, Context& context) {
+void AddRestore(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("restore", "Bring a snapshot back, and compare it");
-  AddOptions(*command, *options);
-  command->footer(
+  Command command = program.Verb("restore", "Bring a snapshot back, and compare it");
+  AddOptions(command, *options);
+  command.Footer(
       Examples("holdfast restore db@latest --database shop_restored --on db-1",
                "holdfast restore uploads@41 --target /srv/restore --path receipts/2025"));
-  command->callback([&context, options] { context.exit_code = Restore(context, *options); });
+  command.Action([&context, options] { context.exit_code = Restore(context, *options); });
 }
 
 }  // namespace holdfast::cli

@@ -67,15 +67,15 @@ absl::Status List(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddSnapshots(CLI::App& app, Context& context) {
+void AddSnapshots(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("snapshots", "What could be restored, newest first");
-  command->add_option("source", options->source, "Name of a source; none: all");
-  command->add_option("--limit", options->limit, "At most so many per source")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->footer(Examples("holdfast snapshots db --limit 3", "holdfast snapshots --json"));
-  command->callback(
+  Command command = program.Verb("snapshots", "What could be restored, newest first");
+  command.Add("source", options->source, "Name of a source; none: all");
+  command.Add("--limit", options->limit, "At most so many per source")
+      .Between(1, 1000)
+      .ShowDefault();
+  command.Footer(Examples("holdfast snapshots db --limit 3", "holdfast snapshots --json"));
+  command.Action(
       [&context, options] { context.exit_code = Report(context, List(context, *options)); });
 }
 

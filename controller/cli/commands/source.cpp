@@ -41,13 +41,13 @@ absl::Status List(Context& context) {
 
 }  // namespace
 
-void AddSource(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("source", "What is backed up");
-  group->require_subcommand(1);
-  group->footer(Examples("holdfast source list", "holdfast source list --json"));
-  CLI::App* listing = group->add_subcommand("list", "Sources of all agents");
-  listing->footer(Examples("holdfast source list", "holdfast source list --json"));
-  listing->callback([&context] { context.exit_code = Report(context, List(context)); });
+void AddSource(Command& program, Context& context) {
+  Command group = program.Verb("source", "What is backed up");
+  group.RequireVerb();
+  group.Footer(Examples("holdfast source list", "holdfast source list --json"));
+  Command listing = group.Verb("list", "Sources of all agents");
+  listing.Footer(Examples("holdfast source list", "holdfast source list --json"));
+  listing.Action([&context] { context.exit_code = Report(context, List(context)); });
 }
 
 }  // namespace holdfast::cli

@@ -145,10 +145,10 @@ absl::Status Status(Context& context) {
 
 }  // namespace
 
-void AddStatus(CLI::App& app, Context& context) {
-  CLI::App* command = app.add_subcommand("status", "Is everything backed up?");
-  command->footer(Examples("holdfast status", "holdfast status --json"));
-  command->callback([&context] { context.exit_code = Report(context, Status(context)); });
+void AddStatus(Command& program, Context& context) {
+  Command command = program.Verb("status", "Is everything backed up?");
+  command.Footer(Examples("holdfast status", "holdfast status --json"));
+  command.Action([&context] { context.exit_code = Report(context, Status(context)); });
 }
 
 }  // namespace holdfast::cli

@@ -36,19 +36,18 @@ int Verify(Context& context, const Options& options) {
 
 }  // namespace
 
-void AddVerify(CLI::App& app, Context& context) {
+void AddVerify(Command& program, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("verify", "Fetch, open and check what a snapshot is made of");
-  command->add_option("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id")->required();
-  command->add_option("--sample-percent", options->sample_percent, "Share of entries to read")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  command->add_option("--on", options->agent, "Agent that does it; by default the source's own")
-      ->type_name("AGENT");
-  command->footer(
+  Command command = program.Verb("verify", "Fetch, open and check what a snapshot is made of");
+  command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
+  command.Add("--sample-percent", options->sample_percent, "Share of entries to read")
+      .Between(1, 100)
+      .ShowDefault();
+  command.Add("--on", options->agent, "Agent that does it; by default the source's own")
+      .Called("AGENT");
+  command.Footer(
       Examples("holdfast verify db@latest", "holdfast verify uploads --sample-percent 10"));
-  command->callback([&context, options] { context.exit_code = Verify(context, *options); });
+  command.Action([&context, options] { context.exit_code = Verify(context, *options); });
 }
 
 }  // namespace holdfast::cli

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "common/base/error.h"
-#include "controller/cli/nearest.h"
+#include "common/base/nearest.h"
 #include "controller/cli/render/json.h"
 #include "controller/cli/render/progress.h"
 #include "controller/cli/render/report.h"
