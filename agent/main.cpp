@@ -12,10 +12,12 @@
 #include "agent/daemon/agent.h"
 #include "agent/daemon/job_reports.h"
 #include "agent/daemon/recover.h"
+#include "agent/daemon/recover_output.h"
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "common/config/command_line.h"
 #include "common/env/service.h"
+#include "common/rpc/grpc_log.h"
 #include "fmt/format.h"
 
 namespace holdfast::daemon {
@@ -35,6 +37,10 @@ int RunDaemon(const std::string& config_path) {
   if (const absl::Status status = log::Setup(config->log); !status.ok()) {
     return Fail(WithContext(status, config_path.empty() ? "configuration" : config_path));
   }
+  // Why a handshake failed, the agent finds out by itself (rpc::DiagnoseConnection).
+  rpc::TakeGrpcLog(env.clock, [](const std::string& reason) {
+    log::Debug("a TLS handshake failed: {}", reason);
+  });
   auto agent = Agent::Start(env, *config);
   if (!agent.ok()) return Fail(agent.status());
   log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),
@@ -90,32 +96,31 @@ struct RecoverCommand {
   std::string rdb_path;
 };
 
-int ListSnapshots(RecoveryAccess& access) {
+int FailRecover(const RecoverCommand& command, const absl::Status& status) {
+  if (!command.json) return Fail(status);
+  std::fputs(ErrorJson(status).c_str(), stderr);
+  return ExitCodeOf(status);
+}
+
+int ListSnapshots(const RecoverCommand& command, RecoveryAccess& access) {
   const auto snapshots = access.List();
-  if (!snapshots.ok()) return Fail(snapshots.status());
-  fmt::print("{:<20} {:>6}  {:<9} {:<20}  {}\n", "SOURCE", "SEQ", "KIND", "TAKEN", "STATE");
-  for (const RecoverableSnapshot& each : *snapshots) {
-    fmt::print("{:<20} {:>6}  {:<9} {:<20}  {}\n", Escaped(each.source_name), each.seq, each.kind,
-               each.problem.empty()
-                   ? absl::FormatTime("%Y-%m-%d %H:%M UTC", each.taken_at, absl::UTCTimeZone())
-                   : "",
-               each.problem.empty() ? (each.partial ? "partial" : "complete")
-                                    : "damaged: " + each.problem);
-  }
+  if (!snapshots.ok()) return FailRecover(command, snapshots.status());
+  const std::string text = command.json ? ListJson(*snapshots) : ListText(*snapshots);
+  std::fputs(text.c_str(), stdout);
   return 0;
 }
 
 int RunRecover(RecoverCommand& command) {
   const Env env = RealEnv();
   const auto access = RecoveryAccess::Open(env, command.access);
-  if (!access.ok()) return Fail(access.status());
-  if (command.list) return ListSnapshots(**access);
+  if (!access.ok()) return FailRecover(command, access.status());
+  if (command.list) return ListSnapshots(command, **access);
   if (command.access.source.empty()) {
-    return Fail(Error(ErrorKind::kUsage, 3013, "unable to recover: no source named",
-                      "Add --source NAME, or --list to see what is there."));
+    return FailRecover(command, Error(ErrorKind::kUsage, 3013, "unable to recover: no source named",
+                                      "Add --source NAME, or --list to see what is there."));
   }
   const auto snapshot = FindSnapshot(**access, command.access);
-  if (!snapshot.ok()) return Fail(snapshot.status());
+  if (!snapshot.ok()) return FailRecover(command, snapshot.status());
   if (!command.sql_path.empty()) {
     command.restore.as_sql = true;
     command.restore.target = command.sql_path;
@@ -130,7 +135,7 @@ int RunRecover(RecoverCommand& command) {
   const absl::Duration started = env.clock.Monotonic();
   const auto report =
       RunRestore(env, *snapshot, command.restore, command.servers, progress, std::stop_token());
-  if (!report.ok()) return Fail(report.status());
+  if (!report.ok()) return FailRecover(command, report.status());
   const double seconds = absl::ToDoubleSeconds(env.clock.Monotonic() - started);
   if (command.json) {
     fmt::print("{}\n", ToJson(*report, seconds));
@@ -142,7 +147,7 @@ int RunRecover(RecoverCommand& command) {
     for (const std::string& warning : report->warnings) fmt::print("warning: {}\n", warning);
   }
   const absl::Status status = restore::StatusOf(*report);
-  return status.ok() ? 0 : Fail(status);
+  return status.ok() ? 0 : FailRecover(command, status);
 }
 
 // What of a server differs from the snapshot's own source.

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "common/config/command_line.h"
 #include "common/env/service.h"
 #include "common/log/log.h"
+#include "common/log/throttle.h"
+#include "common/rpc/grpc_log.h"
 #include "controller/daemon/controller.h"
 #include "fmt/format.h"
 
@@ -19,6 +22,18 @@ namespace {
 int Fail(const absl::Status& status) {
   std::fputs(holdfast::Render(status).c_str(), stderr);
   return holdfast::ExitCodeOf(status);
+}
+
+// Connections that end at the handshake never reach the code that knows who calls. gRPC tells only
+// OpenSSL's reason of them: neither address nor certificate.
+void LogRefusedHandshakes(holdfast::Clock& clock) {
+  auto throttle = std::make_shared<holdfast::log::Throttle>(absl::Minutes(1));
+  holdfast::rpc::TakeGrpcLog(clock, [&clock, throttle](const std::string& reason) {
+    const auto others = throttle->Admit(reason, clock.Monotonic());
+    if (!others) return;
+    holdfast::log::Warn("refused a connection at the TLS handshake: {}{}", reason,
+                        *others == 0 ? "" : fmt::format(" ({} more like it before)", *others));
+  });
 }
 
 int Run(const std::string& config_path) {
@@ -31,6 +46,7 @@ int Run(const std::string& config_path) {
   if (const absl::Status status = log::Setup(config->log); !status.ok()) {
     return Fail(WithContext(status, config_path.empty() ? "configuration" : config_path));
   }
+  LogRefusedHandshakes(env.clock);
   auto controller = daemon::Controller::Start(env, *config);
   if (!controller.ok()) return Fail(controller.status());
   log::Info("ready: agents on port {}, enrolment on port {}, operators on {}, data in {}",

@@ -17,6 +17,8 @@ echo "== style"
 python3 scripts/tidy.py || status=1
 echo "== layers"
 python3 scripts/check_layers.py || status=1
+echo "== fault model"
+python3 tests/architecture/fault_model_test.py || status=1
 
 # Changed: in the work tree or index, or else in the last commit.
 changed=$( (git diff --name-only HEAD -- '*.cpp'; git ls-files --others --exclude-standard -- '*.cpp') | sort -u)

@@ -31,7 +31,7 @@ struct Agent::Impl {
     }
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
     ASSIGN_OR_RETURN(state, LoadState(env.fs, config.data_directory));
-    RETURN_IF_ERROR(rpc::CheckIdentity(state.tls, env.clock.Now()));
+    RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
     address = config.controller.empty() ? state.agent_address : config.controller;
     jobs = std::make_unique<JobRunner>(JobRunner::Options{
         env, &config, &state, [this] { return Connect(); }, [this] { return Diagnose(); },
@@ -120,7 +120,7 @@ struct Agent::Impl {
     RETURN_IF_ERROR(rpc::FromGrpc(stub.RenewCertificate(&context, request, &reply)));
     rpc::TlsIdentity renewed = state.tls;
     renewed.certificate_pem = reply.certificate_pem();
-    RETURN_IF_ERROR(rpc::CheckIdentity(renewed, now));
+    RETURN_IF_ERROR(rpc::CheckClientIdentity(renewed, now));
     std::lock_guard guard(mutex);
     RETURN_IF_ERROR(SaveCertificate(env.fs, &state, reply.certificate_pem()));
     log::Info("the certificate was renewed");
@@ -207,7 +207,7 @@ absl::StatusOr<AgentState> Enroll(Env env, const std::string& data_directory,
   state.tls.authority_pem = grant.authority_pem;
   state.controller_id = grant.controller_id;
   state.agent_address = grant.agent_address;
-  RETURN_IF_ERROR(rpc::CheckIdentity(state.tls, env.clock.Now()));
+  RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
   RETURN_IF_ERROR(SaveState(env.fs, state));
   return state;
 }

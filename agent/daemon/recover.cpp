@@ -77,8 +77,8 @@ class ControllerAccess final : public RecoveryAccess {
     std::vector<RecoverableSnapshot> result;
     for (const transport::RemoteSnapshot& each : remote) {
       result.push_back({each.source_id, each.source_name, each.kind, each.seq,
-                        absl::FromUnixMillis(static_cast<std::int64_t>(each.taken_at_ms)), false,
-                        ""});
+                        absl::FromUnixMillis(static_cast<std::int64_t>(each.taken_at_ms)),
+                        each.partial, ""});
     }
     Sort(&result);
     return result;
@@ -154,7 +154,7 @@ absl::StatusOr<OpenedSnapshot> FindSnapshot(RecoveryAccess& access, const Recove
       return Error(ErrorKind::kUsage, 3011,
                    fmt::format("unable to choose: two agents have a source named '{}'",
                                Escaped(options.source)),
-                   "Name it by its id, as --list shows it.");
+                   "Give --source its id, as --list shows it.");
     }
     if (options.seq == 0 ? each.problem.empty() : each.seq == options.seq) best = &each;
   }

@@ -1,4 +1,4 @@
-// Exponential backoff with full jitter: 1 s, 2 s, 4 s … up to a limit (FAULTS 13).
+// Exponential backoff with full jitter: 1 s, 2 s, 4 s … up to a limit (fault row 13).
 // Threading: one thread.
 #pragma once
 

@@ -73,6 +73,7 @@ GrpcFetcher::~GrpcFetcher() = default;
 absl::StatusOr<std::vector<Bytes>> GrpcFetcher::Fetch(const DomainId& domain,
                                                       const std::vector<ChunkId>& ids) {
   std::vector<Bytes> objects;
+  if (ids.empty()) return objects;  // the controller refuses a question about nothing
   RETURN_IF_ERROR(impl_->Retrying([&] { return impl_->FetchOnce(domain, ids, &objects); }));
   return objects;
 }
@@ -123,8 +124,8 @@ absl::StatusOr<std::vector<RemoteSnapshot>> GrpcFetcher::List() {
   for (const v1::SnapshotSummary& summary : reply.snapshots()) {
     const auto id = SourceId::From(summary.source_id());
     if (!id) continue;
-    result.push_back(
-        {*id, summary.source_name(), summary.kind(), summary.seq(), summary.taken_at_ms()});
+    result.push_back({*id, summary.source_name(), summary.kind(), summary.seq(),
+                      summary.taken_at_ms(), summary.partial()});
   }
   return result;
 }

@@ -3,7 +3,7 @@
 // Hides:      calls, deadlines, retries after a cut.
 // Invariants: nothing it returns is trusted: OpenSnapshot and ObjectOpener check it. Replies are
 // bounded: at most as many
-//             objects as asked for, each at most kMaxObjectBytes (FAULTS 65).
+//             objects as asked for, each at most kMaxObjectBytes (fault row 65).
 // Threading:  every method from any thread.
 // Errors:     kUnreachable after three tries, else as the controller says.
 #pragma once
@@ -26,6 +26,7 @@ struct RemoteSnapshot {
   std::string kind;
   std::uint64_t seq = 0;
   std::uint64_t taken_at_ms = 0;
+  bool partial = false;
 };
 
 class GrpcFetcher final : public ChunkFetcher {

@@ -127,7 +127,7 @@ Bytes EncodeEntry(const Entry& entry) {
   return out.SerializeAsString();
 }
 
-absl::StatusOr<Entry> DecodeEntry(ByteView bytes) {
+absl::StatusOr<Entry> DecodeEntry(ByteView bytes, PathCheck paths) {
   stored::Entry in;
   if (bytes.size() > std::numeric_limits<int>::max() ||
       !in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -135,7 +135,7 @@ absl::StatusOr<Entry> DecodeEntry(ByteView bytes) {
   }
   Entry entry;
   entry.path = std::move(*in.mutable_path());
-  RETURN_IF_ERROR(ValidatePath(entry.path));
+  if (paths == PathCheck::kDecoders) RETURN_IF_ERROR(ValidatePath(entry.path));
   if (in.type() < 1 || in.type() > 8) return Damaged("unknown entry type");
   entry.type = static_cast<EntryType>(in.type());
   entry.mode = in.mode() & 07777;
@@ -149,7 +149,9 @@ absl::StatusOr<Entry> DecodeEntry(ByteView bytes) {
   entry.inode = in.inode();
   entry.device = in.device();
   entry.link_target = std::move(*in.mutable_link_target());
-  if (entry.type == EntryType::kHardlink) RETURN_IF_ERROR(ValidatePath(entry.link_target));
+  if (entry.type == EntryType::kHardlink && paths == PathCheck::kDecoders) {
+    RETURN_IF_ERROR(ValidatePath(entry.link_target));
+  }
   entry.xattrs = GetAttributes(in.mutable_xattrs());
   entry.size_bytes = in.size_bytes();
   entry.content_hash = std::move(*in.mutable_content_hash());

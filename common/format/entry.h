@@ -92,6 +92,8 @@ struct PathLess {
 absl::Status ValidatePath(std::string_view path);
 
 Bytes EncodeEntry(const Entry& entry);
-absl::StatusOr<Entry> DecodeEntry(ByteView bytes);
+// kCallers: paths come as they are stored, and whoever uses one calls ValidatePath first.
+enum class PathCheck { kDecoders, kCallers };
+absl::StatusOr<Entry> DecodeEntry(ByteView bytes, PathCheck paths = PathCheck::kDecoders);
 
 }  // namespace holdfast

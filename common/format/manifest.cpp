@@ -35,7 +35,7 @@ absl::Status ManifestDecoder::Feed(ByteView piece, Visit visit) {
     const std::uint32_t size = Reader(rest).U32();
     if (size > kMaxEntryBytes) return Damaged("an entry is larger than 64 MiB");
     if (rest.size() - 4 < size) break;
-    ASSIGN_OR_RETURN(Entry entry, DecodeEntry(rest.substr(4, size)));
+    ASSIGN_OR_RETURN(Entry entry, DecodeEntry(rest.substr(4, size), paths_));
     rest.remove_prefix(4 + std::size_t{size});
     if (any_ && ComparePaths(last_path_, entry.path) >= 0) {
       return Damaged(fmt::format("entry '{}' is out of order or twice", Escaped(entry.path)));

@@ -20,6 +20,8 @@ void AppendManifestEntry(ByteView encoded_entry, Bytes* out);
 
 class ManifestDecoder {
  public:
+  explicit ManifestDecoder(PathCheck paths = PathCheck::kDecoders) : paths_(paths) {}
+
   using Visit = absl::FunctionRef<absl::Status(Entry&&)>;
   // Feeds the next piece of the stream; visits every entry it completes.
   absl::Status Feed(ByteView piece, Visit visit);
@@ -27,6 +29,7 @@ class ManifestDecoder {
   absl::Status Finish() const;
 
  private:
+  PathCheck paths_;
   Bytes pending_;
   bool header_seen_ = false;
   bool any_ = false;

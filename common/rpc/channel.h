@@ -1,4 +1,4 @@
-// Client channels to the controller, with the settings of FAULTS 4 in one place.
+// Client channels to the controller, with all their settings in one place.
 //
 // Hides:      credentials, name override, keepalive, message limits, switched-off retries and
 // compression. Invariants: an agent channel always uses mutual TLS with the pinned CA; a local

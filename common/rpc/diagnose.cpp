@@ -24,6 +24,8 @@ using Context = std::unique_ptr<SSL_CTX, ContextDelete>;
 using Bio = std::unique_ptr<BIO, BioDelete>;
 
 constexpr int kTimeoutMs = 5'000;
+constexpr int kProbes = 3;
+constexpr int kBetweenProbesMs = 300;
 
 absl::StatusOr<Context> MakeContext(const TlsIdentity& identity) {
   Context context(SSL_CTX_new(TLS_client_method()));
@@ -95,13 +97,12 @@ absl::Status Explain(SSL* ssl, const std::string& address, absl::Time now) {
                "Check the address and port in the agent's configuration.");
 }
 
-}  // namespace
+enum class Probe { kWorks, kHungUp };
 
-absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& identity,
-                                absl::Time now) {
-  RETURN_IF_ERROR(CheckIdentity(identity, now));
+// One connection with a whole handshake: kHungUp when the other side, having proved who it is, ends
+// it without a word.
+absl::StatusOr<Probe> ProbeOnce(const std::string& address, SSL_CTX* context, absl::Time now) {
   ERR_clear_error();
-  ASSIGN_OR_RETURN(const Context context, MakeContext(identity));
   Bio bio(BIO_new_connect(address.c_str()));
   BIO_set_nbio(bio.get(), 1);
   long result = 0;
@@ -114,7 +115,7 @@ absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& i
                  fmt::format("unable to reach the controller at '{}': {}", address, cause),
                  "Is the controller running, and do name and port reach it from here?");
   }
-  BIO* tls = BIO_new_ssl(context.get(), 1);
+  BIO* tls = BIO_new_ssl(context, 1);
   SSL* ssl = nullptr;
   BIO_get_ssl(tls, &ssl);
   SSL_set1_host(ssl, kServerName);
@@ -127,22 +128,37 @@ absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& i
   char byte = 0;
   const bool answered = Drive(
       stack.get(), [&] { return static_cast<long>(BIO_read(stack.get(), &byte, 1)); }, &result);
-  if (answered && result <= 0) {
-    if (ERR_peek_last_error() != 0 &&
-        KindOf(Explain(ssl, address, now)) == ErrorKind::kPermission) {
-      return Explain(ssl, address, now);
-    }
-    // gRPC hangs up without an alert, so this cannot be told from a controller that is stopping.
-    ERR_clear_error();
-    return Error(ErrorKind::kUnreachable, 6023,
-                 fmt::format("unable to reach the controller at '{}': it ended the connection "
-                             "right after the handshake: it is stopping, or it refuses our "
-                             "certificate",
-                             address),
-                 "Look at the controller's log; enrol this host again if its certificate is "
-                 "refused.");
+  if (!answered || result > 0) return Probe::kWorks;
+  if (ERR_peek_last_error() != 0) {
+    absl::Status alert = Explain(ssl, address, now);
+    if (KindOf(alert) == ErrorKind::kPermission) return alert;
   }
-  return absl::OkStatus();
+  ERR_clear_error();
+  return Probe::kHungUp;
+}
+
+}  // namespace
+
+absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& identity,
+                                absl::Time now) {
+  RETURN_IF_ERROR(CheckClientIdentity(identity, now));
+  ERR_clear_error();
+  ASSIGN_OR_RETURN(const Context context, MakeContext(identity));
+  // gRPC hangs up on a certificate that it refuses, without an alert. A controller that is stopping
+  // hangs up too, but takes no further connections.
+  for (int i = 0; i < kProbes; ++i) {
+    if (i > 0) ::poll(nullptr, 0, kBetweenProbesMs);
+    ASSIGN_OR_RETURN(const Probe probe, ProbeOnce(address, context.get(), now));
+    if (probe == Probe::kWorks) return absl::OkStatus();
+  }
+  const std::string clock = absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", now, absl::UTCTimeZone());
+  return Error(ErrorKind::kPermission, 6017,
+               fmt::format("unable to log in to the controller at '{}': it ended the connection "
+                           "right after it saw our certificate, {} times (this host's clock says "
+                           "{})",
+                           address, kProbes, clock),
+               "Look at the controller's log and at its clock; enrol this host again if its "
+               "certificate is refused.");
 }
 
 }  // namespace holdfast::rpc

@@ -266,6 +266,17 @@ absl::Status CheckIdentity(const TlsIdentity& identity, absl::Time now) {
   return absl::OkStatus();
 }
 
+absl::Status CheckClientIdentity(const TlsIdentity& identity, absl::Time now) {
+  RETURN_IF_ERROR(CheckIdentity(identity, now));
+  const Certificate certificate = ReadX509(identity.certificate_pem);
+  if (X509_check_purpose(certificate.get(), X509_PURPOSE_SSL_CLIENT, 0) == 1) {
+    return absl::OkStatus();
+  }
+  return Error(ErrorKind::kPermission, 6024,
+               "unable to use our certificate: it is not one for clients",
+               "A certificate of the controller does not serve an agent; enrol this host.");
+}
+
 std::string AgentUri(ByteView controller_id, const AgentId& agent) {
   return UriOf(controller_id, "agent/" + agent.hex());
 }

@@ -63,6 +63,8 @@ absl::StatusOr<CertificateFacts> ReadCertificate(const std::string& pem);
 // kPermission when `identity` is expired, not yet valid, not signed by its authority, or does not
 // fit its key.
 absl::Status CheckIdentity(const TlsIdentity& identity, absl::Time now);
+// The same for one that logs in: also kPermission 6024 when the certificate is not for clients.
+absl::Status CheckClientIdentity(const TlsIdentity& identity, absl::Time now);
 
 std::string AgentUri(ByteView controller_id, const AgentId& agent);
 std::string RecoveryUri(ByteView controller_id);
@@ -75,7 +77,8 @@ struct PeerUri {
 std::optional<PeerUri> ParseUri(const std::string& uri);
 
 // Connects to host:port with plain OpenSSL and says in words why a gRPC connection fails: refused,
-// not TLS, another CA, expired, our certificate refused. OK when the handshake works.
+// not TLS, another CA, expired, our certificate refused. OK when the handshake works. May take
+// seconds: a connection that ends without a reason is tried again.
 absl::Status DiagnoseConnection(const std::string& address, const TlsIdentity& identity,
                                 absl::Time now);
 

@@ -22,12 +22,11 @@ class StoredSnapshot final : public SnapshotView {
   const SnapshotInfo& info() const override { return facts_.info; }
 
   absl::Status ForEachEntry(absl::FunctionRef<absl::Status(const Entry&)> visit) const override {
-    ManifestDecoder decoder;
-    const auto feed = [&](ByteView piece) {
-      return decoder.Feed(piece, [&](Entry&& entry) { return visit(entry); });
-    };
-    RETURN_IF_ERROR(ReadSlices(ObjectType::kManifest, facts_.manifest, kManifestBatchChunks, feed));
-    return decoder.Finish();
+    return Walk(PathCheck::kDecoders, visit);
+  }
+  absl::Status ForEachEntryAsStored(
+      absl::FunctionRef<absl::Status(const Entry&)> visit) const override {
+    return Walk(PathCheck::kCallers, visit);
   }
 
   absl::StatusOr<Entry> Find(std::string_view path) const override {
@@ -54,6 +53,15 @@ class StoredSnapshot final : public SnapshotView {
   }
 
  private:
+  absl::Status Walk(PathCheck paths, absl::FunctionRef<absl::Status(const Entry&)> visit) const {
+    ManifestDecoder decoder(paths);
+    const auto feed = [&](ByteView piece) {
+      return decoder.Feed(piece, [&](Entry&& entry) { return visit(entry); });
+    };
+    RETURN_IF_ERROR(ReadSlices(ObjectType::kManifest, facts_.manifest, kManifestBatchChunks, feed));
+    return decoder.Finish();
+  }
+
   absl::Status ReadSlices(ObjectType type, const std::vector<Slice>& slices, std::size_t batch,
                           absl::FunctionRef<absl::Status(ByteView)> consume) const {
     for (std::size_t begin = 0; begin < slices.size(); begin += batch) {

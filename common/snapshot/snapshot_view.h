@@ -5,7 +5,7 @@
 // recomputed. Damage
 //                 ends the read with kIntegrity before a wrong byte is handed out.
 //             I2  ForEachEntry goes in manifest order (ComparePaths); every path passed
-//             ValidatePath.
+//             ValidatePath, or the walk ends with kIntegrity.
 // Threading:  every method from any thread; callbacks run on the caller's thread.
 // Errors:     kIntegrity, kNotFound, kUnreachable (store or controller), kPermission (key).
 #pragma once
@@ -48,6 +48,12 @@ class SnapshotView {
 
   virtual const SnapshotInfo& info() const = 0;
   virtual absl::Status ForEachEntry(absl::FunctionRef<absl::Status(const Entry&)> visit) const = 0;
+  // The same with paths as they are stored: for a caller that calls ValidatePath itself, to leave
+  // out what is bad and go on.
+  virtual absl::Status ForEachEntryAsStored(
+      absl::FunctionRef<absl::Status(const Entry&)> visit) const {
+    return ForEachEntry(visit);
+  }
   virtual absl::StatusOr<Entry> Find(std::string_view path) const = 0;  // kNotFound
 
   // The entry's content (extents only, for sparse files) in order, in pieces of at most 4 MiB.

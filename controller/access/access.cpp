@@ -6,16 +6,12 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/log/log.h"
 #include "common/rpc/tls.h"
+#include "fmt/format.h"
 
 namespace holdfast::access {
 namespace {
-
-absl::Status Refused() {
-  return Error(ErrorKind::kPermission, 6021,
-               "unable to log in: this certificate is not that of an enrolled agent",
-               "See 'holdfast agent list'; enrol the host again if it was removed.");
-}
 
 std::string PropertyOf(const grpc::AuthContext& auth, const char* name) {
   const auto values = auth.FindPropertyValues(name);
@@ -51,6 +47,20 @@ const std::vector<MethodRow>& MethodTable() {
   return *table;
 }
 
+// The caller gets one text for all; the log says why.
+absl::Status Access::Refuse(const grpc::ServerContextBase& context, std::string_view why,
+                            const std::string& fingerprint) const {
+  const auto others = refused_.Admit(fmt::format("{} {}", fingerprint, why), clock_.Monotonic());
+  if (others) {
+    log::Warn("refused a login from {}: {}; SHA-256 of its certificate: {}{}",
+              Escaped(context.peer(), 100), why, fingerprint.empty() ? "unknown" : fingerprint,
+              *others == 0 ? "" : fmt::format(" ({} more like it before)", *others));
+  }
+  return Error(ErrorKind::kPermission, 6021,
+               "unable to log in: this certificate is not that of an enrolled agent",
+               "See 'holdfast agent list'; enrol the host again if it was removed.");
+}
+
 absl::StatusOr<Principal> Access::Identify(const grpc::ServerContextBase& context) const {
   Principal principal;
   if (listener_ == Listener::kLocalSocket) {
@@ -58,20 +68,31 @@ absl::StatusOr<Principal> Access::Identify(const grpc::ServerContextBase& contex
     return principal;
   }
   const auto auth = context.auth_context();
-  if (!auth || !auth->IsPeerAuthenticated()) return Refused();
+  if (!auth || !auth->IsPeerAuthenticated()) return Refuse(context, "it has no certificate", "");
   const auto facts = rpc::ReadCertificate(PropertyOf(*auth, GRPC_X509_PEM_CERT_PROPERTY_NAME));
-  if (!facts.ok()) return Refused();
+  if (!facts.ok()) return Refuse(context, "its certificate does not read", "");
+  const auto refuse = [&](std::string_view why) {
+    return Refuse(context, why, facts->fingerprint.hex());
+  };
   const auto uri = rpc::ParseUri(facts->uri);
-  if (!uri || uri->controller_id != controller_id_) return Refused();
+  if (!uri || uri->controller_id != controller_id_) {
+    return refuse("its certificate does not name an agent of this controller");
+  }
   if (uri->kind == rpc::PeerUri::Kind::kRecovery) {
     principal.kind = PrincipalKind::kRecovery;
     return principal;
   }
-  if (uri->kind != rpc::PeerUri::Kind::kAgent) return Refused();
+  if (uri->kind != rpc::PeerUri::Kind::kAgent) return refuse("its certificate is not an agent's");
   auto agent = catalog_.GetAgent(uri->agent);
-  if (absl::IsNotFound(agent.status())) return Refused();
+  if (absl::IsNotFound(agent.status())) return refuse("no agent has the id in its certificate");
   if (!agent.ok()) return agent.status();
-  if (agent->removed || agent->key_pin != facts->key_pin) return Refused();
+  if (agent->removed) {
+    return refuse(fmt::format("agent '{}' was removed", Escaped(agent->name, 64)));
+  }
+  if (agent->key_pin != facts->key_pin) {
+    return refuse(fmt::format("it names agent '{}' and has another key than that agent",
+                              Escaped(agent->name, 64)));
+  }
   principal.agent = *std::move(agent);
   return principal;
 }

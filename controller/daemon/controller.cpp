@@ -94,7 +94,7 @@ struct Controller::Impl {
   }
 
   absl::Status StartAgentServer(const catalog::Installation& installation) {
-    agent_access = std::make_unique<access::Access>(*catalog, installation.controller_id,
+    agent_access = std::make_unique<access::Access>(env.clock, *catalog, installation.controller_id,
                                                     access::Listener::kAgents);
     ingest_service = ingest::MakeIngestService(env, *catalog, *store, *agent_access);
     control_service = control::MakeControlService(
@@ -138,8 +138,8 @@ struct Controller::Impl {
   }
 
   absl::Status StartOperatorServer(const catalog::Installation& installation) {
-    operator_access = std::make_unique<access::Access>(*catalog, installation.controller_id,
-                                                       access::Listener::kLocalSocket);
+    operator_access = std::make_unique<access::Access>(
+        env.clock, *catalog, installation.controller_id, access::Listener::kLocalSocket);
     operator_restore =
         restore_service::MakeRestoreService(*catalog, *store, *operator_access, *board);
     const std::string host = config.advertise.empty() ? config.listen.host : config.advertise;

@@ -134,7 +134,7 @@ class RestoreService final : public v1::Restore::Service {
                      access_.Check(context, "holdfast.v1.Restore/Fetch"));
     const ByteView packed = request.chunk_ids();
     const auto domain = DomainId::From(request.domain_id());
-    if (!domain || packed.size() % ChunkId::kSize != 0 ||
+    if (!domain || packed.empty() || packed.size() % ChunkId::kSize != 0 ||
         packed.size() / ChunkId::kSize > kMaxIds) {
       return Error(ErrorKind::kUsage, 5041, "unable to fetch: 1 to 8192 whole chunk ids, please");
     }

@@ -1,7 +1,7 @@
 // The controller's store on a local directory: open packs, finished packs, records, envelopes,
 // trust documents.
 //
-// Hides:      fan-out directories, temporary names, fsync order (FAULTS 1), pack hashing, recovery
+// Hides:      fan-out directories, temporary names, fsync order, pack hashing, recovery
 // of open packs. Invariants: I1  Append + Sync returned OK: those objects survive kill -9 and power
 // loss, in staging or in a pack.
 //             I2  A finished pack's name is the SHA-256 of its bytes; it is never rewritten.

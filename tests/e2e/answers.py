@@ -1,4 +1,4 @@
-"""What an error looks like (FAULTS section 3): one assertion for all end-to-end tests.
+"""What an error looks like (docs/FAULT_MODEL.md): one assertion for all end-to-end tests.
 
 An answer has the required exit code, says `error: …` with the thing and the cause, a `hint:` and a
 stable HF code, and carries no secret and no raw control character.

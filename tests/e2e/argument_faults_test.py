@@ -1,4 +1,4 @@
-"""FAULTS rows 8-12: command lines that are wrong, ambiguous or dangerous.
+"""Fault rows 8-12: command lines that are wrong, ambiguous or dangerous.
 
 Proves: exit 2 for what cannot be meant, 6 for what is not there (with the nearest name), 4, 7 or 12 for
 targets that must not be written to; nothing is created or changed by any of them; untrusted text is

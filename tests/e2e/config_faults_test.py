@@ -1,4 +1,4 @@
-"""FAULTS rows 1-3: a configuration that is not right stops a daemon at once.
+"""Fault rows 1-3: a configuration that is not right stops a daemon at once.
 
 Proves for holdfast-controller and holdfast-agent: exit 2 (12 for secrets with wrong rights), a message
 that names the file and the place in it, the nearest valid key, and nothing created on the disk.

@@ -1,4 +1,4 @@
-"""FAULTS rows 45, 46, 49, 61, 62: a store that was damaged or tampered with.
+"""Fault rows 45, 46, 49, 61, 62: a store that was damaged or tampered with.
 
 Proves: a restore never writes wrong bytes. Damage in a pack, a record, a manifest chunk or an envelope ends
 with exit 5 (12 for a kit that does not fit) and names what is hurt; earlier snapshots still restore;

@@ -1,4 +1,4 @@
-"""FAULTS rows 13, 14, 17, 18, 20, 21, 22, 26: the network and the certificates are not as they should be.
+"""Fault rows 13, 14, 17, 18, 20, 21, 22, 26: the network and the certificates are not as they should be.
 
 Proves: an agent waits for its controller and comes back by itself; a connection that is cut, even right at
 the commit, gives one snapshot and not two; an agent says what is wrong when something else answers, or
@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
 import unittest
 
-from answers import operator, run, write_random
+from answers import operator, recover, run, write_random
 from rig import CuttingProxy, Redis, Rig, compare_trees, wait_for
 
 
@@ -230,6 +231,75 @@ class NetworkFaults(unittest.TestCase):
         rig.start_agent("agent")
         self.first_still_restores()
 
+    def certify(self, *extensions, key=None, ca=None):
+        """A certificate for the agent's key (or another), signed by our CA, another, or by itself."""
+        rig = self.rig
+        identity = os.path.join(rig.data, "identity")
+        key = key or rig.path("agent", "tls.key")
+        openssl("req", "-new", "-key", key, "-subj", "/CN=agent", "-out", rig.path("new.csr"))
+        extfile = rig.write("extensions", "\n".join(extensions) + "\n")
+        signer = (["-signkey", key] if ca == "itself" else
+                  ["-CA", f"{identity}/ca.pem", "-CAkey", f"{identity}/ca.key", "-CAcreateserial",
+                   "-CAserial", rig.path("ca.srl")])
+        openssl("x509", "-req", "-in", rig.path("new.csr"), "-days", "1", "-extfile", extfile,
+                "-out", rig.path("agent", "tls.pem"), *signer)
+
+    def test_certificates_that_are_no_agents(self):
+        rig = self.begin()
+        rig.agents["agent"].stop()
+        shutil.copy(rig.path("agent", "tls.pem"), rig.path("good.pem"))
+        self.certify(ca="itself")
+        self.agent_refuses_to_start("not signed by the CA")
+        self.certify("extendedKeyUsage = serverAuth")
+        self.agent_refuses_to_start("not one for clients")
+        # Only the controller can tell that a name is not an agent's: it refuses and says whom.
+        self.certify("extendedKeyUsage = clientAuth", "subjectAltName = URI:spiffe://elsewhere/agent/1")
+        rig.start_agent("agent", wait=False)
+        self.last_line_with("unable to log in")
+        self.assertFalse(rig.is_connected("agent"))
+        fingerprint = subprocess.run(
+            ["openssl", "x509", "-in", rig.path("agent", "tls.pem"), "-noout", "-fingerprint", "-sha256"],
+            check=True, capture_output=True, text=True).stdout.split("=")[1].replace(":", "").strip().lower()
+        refusals = [line for line in rig.controller.text().splitlines() if fingerprint in line]
+        self.assertEqual(1, len(refusals), rig.controller.text())  # once a minute, however often it tries
+        self.assertIn("refused a login from", refusals[0])
+        self.assertIn("127.0.0.1", refusals[0])
+        rig.agents["agent"].stop()
+        shutil.copy(rig.path("good.pem"), rig.path("agent", "tls.pem"))
+        rig.start_agent("agent")
+        self.first_still_restores()
+
+    def test_refused_handshakes_are_logged_at_a_bounded_rate(self):
+        rig = self.begin()
+        foreign, server = rig.path("foreign.pem"), rig.path("server.pem")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", rig.path("foreign.key"),
+                "-subj", "/CN=agent", "-days", "1", "-out", foreign)
+        shutil.copy(rig.path("agent", "tls.pem"), rig.path("good.pem"))
+        self.certify("extendedKeyUsage = serverAuth")
+        shutil.move(rig.path("agent", "tls.pem"), server)
+        shutil.copy(rig.path("good.pem"), rig.path("agent", "tls.pem"))
+        for certificate, key in ((foreign, rig.path("foreign.key")), (server, rig.path("agent", "tls.key"))):
+            for _ in range(20):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+                context.set_alpn_protocols(["h2"])
+                context.load_cert_chain(certificate, key)
+                got = b""
+                try:
+                    with socket.create_connection(("127.0.0.1", rig.port), timeout=20) as raw:
+                        with context.wrap_socket(raw) as tls:
+                            got = tls.recv(100)
+                except (ssl.SSLError, ConnectionError):
+                    pass
+                self.assertEqual(b"", got, "the controller spoke HTTP/2 to a stranger")
+        wait_for("a line about it", lambda: "at the TLS handshake" in rig.controller.text())
+        lines = [line for line in rig.controller.text().splitlines() if "at the TLS handshake" in line]
+        self.assertLess(len(lines), 5, lines)
+        self.assertIn("certificate", lines[0])
+        self.assertTrue(rig.is_connected("agent"))
+        self.first_still_restores()
+
     def test_a_key_that_does_not_match(self):
         rig = self.begin()
         rig.agents["agent"].stop()
@@ -298,6 +368,31 @@ class NetworkFaults(unittest.TestCase):
         target = rig.path("recovered")
         rig.recover("--store", rig.data, "--source", "uploads", "--target", target)
         compare_trees(self.files, target)
+
+    def test_another_agent_has_no_key_to_the_snapshots_of_a_removed_one(self):
+        rig = self.begin()
+        rig.cli("agent", "remove", "agent", "--yes")
+        other = rig.path("other-files")
+        write_random(f"{other}/b", 100_000, 2)
+        rig.enroll_agent("second", [{"name": "uploads", "kind": "files", "root": other}])
+        rig.start_agent("second")
+        old = rig.snapshots("uploads")[0]["source_id"]
+        target = rig.path("restore", "by-another")
+        answer = operator(rig, "restore", old, "--on", "second", "--target", target)
+        answer.must_be(12, "key")
+        self.assertFalse(os.path.exists(target))
+        # The recovery kit has the key, and tells the two sources of one name apart by their ids.
+        rig.cli("backup")
+        store = ("--store", rig.data)
+        recover(rig, *store, "--source", "uploads", "--target", target).must_be(2, "--list")
+        listed = json.loads(rig.recover(*store, "--list", "--json").stdout)["snapshots"]
+        self.assertEqual(2, len({one["source_id"] for one in listed}))
+        self.assertIn(old, [one["source_id"] for one in listed])
+        self.assertIn(old, rig.recover(*store, "--list").stdout)
+        rig.recover(*store, "--source", old, "--target", target)
+        compare_trees(self.files, target)
+        error = recover(rig, *store, "--source", "nothing", "--target", target, "--json").must_be_json(6)
+        self.assertIn("nothing", error["message"])
 
     def test_a_second_agent_of_the_same_name(self):
         rig = self.begin()

@@ -1,4 +1,4 @@
-// One domain with a run key and a sealer, for tests of sealed objects.
+// One domain with a run key and a sealer, and a forger, for tests of sealed objects.
 //
 // Everything comes from a SeededRng, so that a test seals the same bytes in every run.
 #pragma once
@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/format/object.h"
+#include "common/format/wire.h"
 #include "tests/support/seeded_rng.h"
 
 namespace holdfast::test {
@@ -46,6 +47,36 @@ class SealingDomain {
   const std::shared_ptr<const HmacKey> id_key_ = std::make_shared<const HmacKey>(rng_.Draw(32));
   ObjectSealer sealer_{{domain_, key_id_, run_key_, 1}, rng_};
 };
+
+// An object of content with a valid key, commit and tag around `payload`, whatever that is: what a
+// thief of the run key could make.
+struct Forgery {
+  DomainId domain;
+  KeyId key_id;
+  SecretBytes run_key;
+  Codec codec = Codec::kZstd;
+  std::uint32_t plain_bytes = 0;  // as promised
+};
+inline Bytes ForgeObject(const Forgery& forgery, const ChunkId& id, ByteView payload) {
+  Writer header;
+  header.Raw("HFOB");
+  header.Raw(ByteView("\1\1", 2));
+  header.U8(static_cast<std::uint8_t>(forgery.codec));
+  header.U8(static_cast<std::uint8_t>(ObjectType::kContent));
+  header.Raw(forgery.domain.view());
+  header.Raw(forgery.key_id.view());
+  header.Raw(id.view());
+  header.U8(0);
+  header.U32(forgery.plain_bytes);
+  header.U32(static_cast<std::uint32_t>(payload.size() + kGcmTagBytes));
+  const Bytes salt(16, 's');
+  header.Raw(salt);
+  const SecretBytes keys = HkdfSha256(forgery.run_key.view(), salt, header.bytes(), 64);
+  header.Raw(keys.view().substr(32));
+  Bytes object = header.bytes();
+  AesGcmSeal(keys.view().substr(0, 32), Bytes(12, '\0'), header.bytes(), payload, &object);
+  return object;
+}
 
 // Text that compresses well.
 inline Bytes Compressible(std::size_t size) {

@@ -9,6 +9,7 @@
 #include "common/format/manifest.h"
 #include "common/format/reference_list.h"
 #include "common/snapshot/facts.h"
+#include "tests/support/sealed_objects.h"
 
 namespace holdfast::test {
 namespace {
@@ -109,6 +110,11 @@ Bytes SealedStore::SealAlone(const ChunkId& id, ObjectType type, ByteView plaint
   return object;
 }
 
+Bytes SealedStore::ForgeAlone(const ChunkId& id, std::uint32_t plain_bytes, ByteView frame) {
+  const Run run = BeginRun();
+  return ForgeObject({secrets_.domain, run.key_id, run.key, Codec::kZstd, plain_bytes}, id, frame);
+}
+
 ChunkId SealedStore::StoreChunk(Run& run, ObjectType type, ByteView plaintext,
                                 const ChunkId* base) {
   const ChunkId id = ComputeChunkId(HmacKey(secrets_.id_key.view()), type, plaintext);
@@ -144,6 +150,7 @@ void SealedStore::StoreContent(Run& run, SealedFile& file, const CommitOptions& 
   if (file.entry.type != EntryType::kFile) return;
   file.entry.size_bytes = file.entry.content_bytes = file.content.size();
   file.entry.content_hash = ContentHash(file.content);
+  file.entry.size_bytes = file.claimed_size.value_or(file.entry.size_bytes);
 }
 
 CommittedSnapshot SealedStore::Commit(const std::string& source_name, std::vector<SealedFile> files,

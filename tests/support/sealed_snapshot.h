@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "common/env/file_system.h"
@@ -21,6 +22,7 @@ namespace holdfast::test {
 struct SealedFile {
   Entry entry;  // path, type and metadata; sizes, hash and slices are filled in
   Bytes content;
+  std::optional<std::uint64_t> claimed_size = std::nullopt;  // a lie about the size, signed as well
 };
 SealedFile FileNamed(std::string path, Bytes content);
 SealedFile DirectoryNamed(std::string path);
@@ -65,6 +67,8 @@ class SealedStore {
   SeededRng& rng() { return rng_; }
   // Seals `plaintext` with a key of its own run, whose envelope is stored.
   Bytes SealAlone(const ChunkId& id, ObjectType type, ByteView plaintext);
+  // The same with `frame` in the place of compressed bytes, as a thief of the run key could do.
+  Bytes ForgeAlone(const ChunkId& id, std::uint32_t plain_bytes, ByteView frame);
 
  private:
   struct Run;

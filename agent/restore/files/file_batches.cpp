@@ -43,7 +43,7 @@ absl::Status RunFileBatches(const SnapshotView& view, RestorePlan& plan,
     return absl::OkStatus();
   };
   plan.BeginPass();
-  error.Report(view.ForEachEntry([&](const Entry& entry) -> absl::Status {
+  error.Report(view.ForEachEntryAsStored([&](const Entry& entry) -> absl::Status {
     if (error.stop_token().stop_requested()) return error.status();
     std::optional<std::string> path = plan.Destination(entry);
     if (!path) return absl::OkStatus();

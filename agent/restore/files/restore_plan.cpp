@@ -25,7 +25,7 @@ absl::StatusOr<RestorePlan> RestorePlan::Make(const SnapshotView& view,
   ASSIGN_OR_RETURN(Selection selection, Selection::Make(options.paths));
   RestorePlan plan(std::move(selection));
   std::vector<Link> links;
-  RETURN_IF_ERROR(view.ForEachEntry(
+  RETURN_IF_ERROR(view.ForEachEntryAsStored(
       [&](const Entry& entry) { return plan.Consider(entry, options, ledger, &links); }));
   if (!links.empty()) RETURN_IF_ERROR(plan.ResolveLinks(view, options, ledger, links));
   if (const std::string path = plan.selection_.Unmatched(); !path.empty()) {
@@ -38,7 +38,9 @@ absl::StatusOr<RestorePlan> RestorePlan::Make(const SnapshotView& view,
 }
 
 absl::Status RestorePlan::Objection(const Entry& entry) const {
-  RETURN_IF_ERROR(ValidatePath(entry.path));
+  if (const absl::Status bad = ValidatePath(entry.path); !bad.ok()) {
+    return BadEntry(entry.path, MessageOf(bad));
+  }
   if (barrier_ && !barrier_->empty() && IsBelow(entry.path, *barrier_)) {
     return BadEntry(entry.path, fmt::format("'{}' above it is no directory", Escaped(*barrier_)));
   }
@@ -47,7 +49,10 @@ absl::Status RestorePlan::Objection(const Entry& entry) const {
   }
   if (entry.type == EntryType::kHardlink) {
     if (entry.link_target.empty()) return BadEntry(entry.path, "it is a link to nothing");
-    return ValidatePath(entry.link_target);
+    if (const absl::Status bad = ValidatePath(entry.link_target); !bad.ok()) {
+      return BadEntry(entry.path, MessageOf(bad));
+    }
+    return absl::OkStatus();
   }
   if (entry.type == EntryType::kSymlink &&
       (entry.link_target.empty() || entry.link_target.find('\0') != std::string::npos)) {
@@ -93,7 +98,7 @@ absl::Status RestorePlan::ResolveLinks(const SnapshotView& view, const FilesRest
                                        RestoreLedger& ledger, const std::vector<Link>& links) {
   enum class Found { kTaken, kNotTaken };
   absl::flat_hash_map<std::string, Found> found;
-  RETURN_IF_ERROR(view.ForEachEntry([&](const Entry& entry) {
+  RETURN_IF_ERROR(view.ForEachEntryAsStored([&](const Entry& entry) {
     if (entry.type == EntryType::kFile && link_targets_.contains(entry.path) &&
         !refused_.contains(entry.path)) {
       found[entry.path] = selection_.Takes(entry) ? Found::kTaken : Found::kNotTaken;

@@ -4,7 +4,7 @@
 //                 and, as a hardlink, names an accepted file.
 //             I2  Ask answers the same for the same entry in every later pass.
 // Threading:  made on one thread, then immutable (Ask and Destination from one thread).
-// Errors:     kIntegrity 3303 or 4011 for a bad entry (with skip_bad: left out, in the ledger);
+// Errors:     kIntegrity 3303 for a bad entry (with skip_bad: left out, in the ledger);
 //             kNotFound 3302 for a path that matches nothing.
 #pragma once
 

@@ -168,7 +168,7 @@ absl::Status CheckPrivileges(PgSession& session) {
     list += (i == 0 ? "" : ", ") + objects[i];
   }
   for (std::size_t i = 0; i < std::min(remedies.size(), kListed); ++i) hint += " " + remedies[i];
-  return Error(ErrorKind::kPermission, 2114,
+  return Error(ErrorKind::kSource, 2114,
                fmt::format("unable to read {} object(s) of the database: {}", objects.size(),
                            Escaped(list, 2000)),
                "Run as their owner or a superuser:" + Escaped(hint, 4000));

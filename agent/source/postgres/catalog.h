@@ -6,7 +6,7 @@
 //             I2  After LockTables succeeded, no DDL can change what was listed, and nothing was
 //                 changed between the snapshot and the locks.
 // Threading:  one session, one thread.
-// Errors:     kPermission 2114 (lists objects and the GRANT that helps), kSource 2107 (lock, names
+// Errors:     kSource 2114 (lists objects and the GRANT that helps), kSource 2107 (lock, names
 //             relation and blocking process), kSource 2108 (changed while it was listed: try
 //             again).
 #pragma once

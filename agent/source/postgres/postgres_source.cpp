@@ -1,11 +1,10 @@
 #include "agent/source/postgres/postgres_source.h"
 
-#include <atomic>
-
 #include "agent/source/postgres/catalog.h"
 #include "agent/source/postgres/globals.h"
 #include "agent/source/postgres/row_checksum.h"
 #include "agent/source/postgres/table_reader.h"
+#include "agent/source/postgres/time_limit.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -16,10 +15,22 @@ namespace {
 class Run {
  public:
   Run(Env env, const PostgresOptions& options, std::stop_token stop)
-      : env_(env), options_(options), stop_(stop) {}
+      : env_(env),
+        options_(options),
+        limit_(env.clock, options.max_duration, stop),
+        stop_(limit_.stop_token()) {}
 
   // Everything that can be refused before anything is read.
-  absl::Status Open() {
+  absl::Status Open() { return Explained(TryOpen()); }
+
+  absl::StatusOr<SourceResult> Read(SnapshotBuilder& builder) {
+    auto result = TryRead(builder);
+    if (!result.ok()) return Explained(result.status());
+    return result;
+  }
+
+ private:
+  absl::Status TryOpen() {
     ASSIGN_OR_RETURN(connection_, WithPassword(env_.fs, options_.connection));
     ASSIGN_OR_RETURN(leader_, PgSession::Open(connection_, stop_));
     ASSIGN_OR_RETURN(program_,
@@ -28,8 +39,16 @@ class Run {
     return CheckPrivileges(*leader_);
   }
 
-  absl::StatusOr<SourceResult> Read(SnapshotBuilder& builder) {
-    started_ = env_.clock.Monotonic();
+  // What the run failed of, whoever noticed it first.
+  absl::Status Explained(absl::Status status) const {
+    status = limit_.Explain(std::move(status));
+    // A right that went away after the check, or that only reading shows (large objects).
+    if (KindOf(status) != ErrorKind::kPermission || CodeOf(status) != 2103) return status;
+    return Error(ErrorKind::kSource, 2114, MessageOf(status),
+                 "Grant the role of this source what is named here, or run as a superuser.");
+  }
+
+  absl::StatusOr<SourceResult> TryRead(SnapshotBuilder& builder) {
     absl::Status begun = Begin();
     if (CodeOf(begun) == kChangedCode || CodeOf(begun) == 2103) {
       // Lost a race against DDL; the second try sees its outcome.
@@ -46,7 +65,7 @@ class Run {
 
     const std::size_t table_count = tables_.size();
     TableReading reading{connection_,        snapshot_,        database_.encoding,
-                         std::move(tables_), options_.workers, [this] { return CheckTime(); }};
+                         std::move(tables_), options_.workers, [this] { return limit_.Check(); }};
     ASSIGN_OR_RETURN(const std::uint64_t rows,
                      ReadTableRows(
                          reading, builder,
@@ -56,7 +75,6 @@ class Run {
     return Result(table_count, rows);
   }
 
- private:
   absl::Status Begin() {
     RETURN_IF_ERROR(leader_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     ASSIGN_OR_RETURN(snapshot_, leader_->QueryValue("SELECT pg_export_snapshot()"));
@@ -81,17 +99,6 @@ class Run {
     }
   }
 
-  absl::Status CheckTime() {
-    const absl::Duration used = env_.clock.Monotonic() - started_;
-    if (used > options_.max_duration / 2) late_ = true;
-    if (used <= options_.max_duration) return absl::OkStatus();
-    return Error(ErrorKind::kSource, 2113,
-                 fmt::format("unable to finish within {}: the backup holds a snapshot that keeps "
-                             "VACUUM from cleaning up",
-                             absl::FormatDuration(options_.max_duration)),
-                 "Raise max_duration, add workers, or back up from a standby.");
-  }
-
   // All that is not rows, on the leader's thread while the workers read.
   absl::Status ReadRest(SnapshotBuilder& builder, std::stop_token stop) {
     const std::unique_ptr<ContentLane> lane = builder.OpenLane();
@@ -104,8 +111,7 @@ class Run {
     RETURN_IF_ERROR(ReadLargeObjects(*lane, stop));
     ASSIGN_OR_RETURN(Globals globals, ReadGlobals(*leader_, connection_, program_, stop));
     for (std::string& note : globals.notes) result_.notes.push_back(std::move(note));
-    RETURN_IF_ERROR(WriteWhole(*lane, "globals.sql", globals.sql));
-    return CheckTime();
+    return WriteWhole(*lane, "globals.sql", globals.sql);
   }
 
   absl::Status Dump(ContentLane& lane, const std::string& path, std::vector<std::string> arguments,
@@ -158,7 +164,7 @@ class Run {
   }
 
   SourceResult Result(std::size_t table_count, std::uint64_t rows) {
-    if (late_) {
+    if (limit_.half_is_used()) {
       result_.notes.push_back(
           fmt::format("the backup took more than half of the {} it may keep a snapshot open",
                       absl::FormatDuration(options_.max_duration)));
@@ -178,13 +184,12 @@ class Run {
 
   Env env_;
   const PostgresOptions& options_;
-  std::stop_token stop_;
+  TimeLimit limit_;
+  std::stop_token stop_;  // of limit_
   PostgresConnection connection_;
   std::unique_ptr<PgSession> leader_;
   DumpProgram program_;
   bool standby_ = false;
-  absl::Duration started_;
-  std::atomic<bool> late_ = false;
   std::string snapshot_;
   std::vector<TableFacts> tables_;
   std::vector<SequenceFacts> sequences_;

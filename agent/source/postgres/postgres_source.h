@@ -8,9 +8,10 @@
 //             I3  Unchanged data gives the same bytes on the next run.
 //             I4  Sequences are not transactional: the value stored is at least the snapshot's.
 // Threading:  Read starts `workers` threads and joins them before it returns.
-// Errors:     kUnreachable 2101, kPermission 2102 (login) and 2114 (rights), kSource 2103 to 2113:
+// Errors:     kUnreachable 2101, kPermission 2102 (login), kSource 2103 to 2114:
 //             2104 connection lost, 2105 pg_dump too old, 2106 pg_dump failed, 2107 lock not had,
-//             2108 schema changed meanwhile, 2113 took longer than allowed.
+//             2108 schema changed meanwhile, 2113 took longer than allowed,
+//             2114 rights are missing (names objects and grants).
 // The entries contain passwords of user mappings and subscriptions as the dump prints them.
 #pragma once
 

@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <functional>
+
 #include "common/base/error.h"
 #include "common/env/unique_fd.h"
 #include "tests/support/files_support.h"
@@ -77,6 +80,7 @@ class ForgedView final : public SnapshotView {
   }
   absl::Status Read(const Entry& entry,
                     absl::FunctionRef<absl::Status(ByteView)> consume) const override {
+    if (on_read_) on_read_();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       // Duplicates are told apart by their size.
       if (entries_[i].path == entry.path && entries_[i].content_bytes == entry.content_bytes) {
@@ -86,6 +90,7 @@ class ForgedView final : public SnapshotView {
     return Error(ErrorKind::kNotFound, 3004, "no such entry");
   }
   void MakeEndless() { endless_ = true; }
+  void OnRead(std::function<void()> hook) { on_read_ = std::move(hook); }
 
  private:
   static absl::Status ReadEndlessly(absl::FunctionRef<absl::Status(ByteView)> consume) {
@@ -97,6 +102,7 @@ class ForgedView final : public SnapshotView {
   std::vector<Entry> entries_;
   std::vector<Bytes> contents_;
   bool endless_ = false;
+  std::function<void()> on_read_;
 };
 
 TEST_F(FilesFaultTest, Row10TargetThatMustNotBeWrittenIsRefused) {
@@ -181,6 +187,27 @@ TEST_F(FilesFaultTest, Row58NothingIsWrittenThroughALink) {
   EXPECT_EQ(TreeDifferences(directory_ / "outside", directory_ / "outside"), "");
   EXPECT_NE(::access((directory_ / "outside/file").c_str(), F_OK), 0);
   EXPECT_NE(::access((directory_ / "outside/through").c_str(), F_OK), 0);
+}
+
+// The directory becomes a link out of the target while a file below it is being written.
+TEST_F(FilesFaultTest, Row58ALinkPlantedMeanwhileLeadsNowhere) {
+  ASSERT_EQ(::mkdir((directory_ / "outside").c_str(), 0755), 0);
+  ForgedView view;
+  Entry parent;
+  parent.path = "d";
+  parent.type = EntryType::kDirectory;
+  view.Add(parent);
+  for (int i = 0; i < 200; ++i) view.AddFile("d/" + std::to_string(1000 + i), "content");
+  std::atomic<int> reads = 0;
+  view.OnRead([&] {
+    if (++reads != 5) return;
+    ASSERT_EQ(::rename((target_ + "/d").c_str(), (directory_ / "moved").c_str()), 0);
+    ASSERT_EQ(::symlink((directory_ / "outside").c_str(), (target_ + "/d").c_str()), 0);
+  });
+  const auto report = Restore(view, SinkOptions());
+  EXPECT_GE(reads, 5);
+  EXPECT_FALSE(report.ok() && StatusOf(*report).ok()) << "it is no whole restore";
+  EXPECT_EQ(::rmdir((directory_ / "outside").c_str()), 0) << "something was written outside";
 }
 
 TEST_F(FilesFaultTest, Row58HardlinksLeadOnlyToFilesOfTheSnapshot) {

@@ -193,13 +193,61 @@ TEST_F(BackupFaultTest, TakingTooLongIsAnErrorAndSessionTimeoutsAreNot) {
   auto options = SourceOptions(*server_, "shop");
   options.connection.user = "reader";
   MemorySnapshot taken;
-  const auto result = Backup(options, taken);
+  // All sessions but that of the reading worker are idle in their transactions meanwhile.
+  HookedSnapshot slow(taken, [] { RealClock().SleepFor(absl::Seconds(1), {}); });
+  const auto result = source::PostgresSource(RealEnv(), options).Read(slow, {});
+  EXPECT_TRUE(slow.fired());
   EXPECT_TRUE(result.ok()) << Render(result.status());
+  EXPECT_EQ(taken.entries().at("data/public.orders.copy").rows, 100000u);
   server_->Sql("postgres", "ALTER ROLE reader RESET ALL");
 
   options.max_duration = absl::Microseconds(1);
   MemorySnapshot late;
   EXPECT_EQ(CodeOf(Backup(options, late).status()), 2113);
+}
+
+// The limit also holds when nothing moves any more: no row comes, no program ends.
+TEST_F(BackupFaultTest, ADumpThatHangsEndsAtTheTimeLimit) {
+  const TempDir directory;
+  auto options = SourceOptions(*server_, "shop");
+  options.pg_dump = FakeDump(directory, "99.1", "exec sleep 60");
+  options.max_duration = absl::Seconds(2);
+  MemorySnapshot snapshot;
+  const absl::Duration started = RealClock().Monotonic();
+  testing::internal::CaptureStderr();
+  const absl::Status status = Backup(options, snapshot).status();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_LT(RealClock().Monotonic() - started, absl::Seconds(20));
+  EXPECT_EQ(CodeOf(status), 2113) << Render(status);
+  EXPECT_EQ(KindOf(status), ErrorKind::kSource);
+  EXPECT_THAT(log, HasSubstr("half of the 2s")) << "no warning at half of the time";
+  EXPECT_EQ(server_->Sql("postgres",
+                         "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in "
+                         "transaction%'"),
+            "0\n")
+      << "a snapshot was left open";
+}
+
+TEST_F(BackupFaultTest, HalfOfTheTimeIsNoted) {
+  // Half of the time is over at once, the rest of it never ends.
+  class HalfClock final : public Clock {
+   public:
+    absl::Time Now() override { return RealClock().Now(); }
+    absl::Duration Monotonic() override { return RealClock().Monotonic(); }
+    bool SleepFor(absl::Duration, std::stop_token stop) override {
+      return sleeps_++ == 0 || RealClock().SleepFor(absl::Hours(1), stop);
+    }
+
+   private:
+    std::atomic<int> sleeps_ = 0;
+  } clock;
+  MemorySnapshot snapshot;
+  source::PostgresSource source(Env{clock, RealRng(), RealFileSystem()},
+                                SourceOptions(*server_, "shop"));
+  // The note is written at the end; the watch had its first turn long before.
+  const auto result = source.Read(snapshot, {});
+  ASSERT_TRUE(result.ok()) << Render(result.status());
+  EXPECT_THAT(result->notes, testing::Contains(HasSubstr("more than half of the 12h")));
 }
 
 TEST_F(BackupFaultTest, MissingRightsListObjectsAndGrants) {
@@ -208,7 +256,7 @@ TEST_F(BackupFaultTest, MissingRightsListObjectsAndGrants) {
   MemorySnapshot snapshot;
   const auto result = Backup(options, snapshot);
   EXPECT_EQ(CodeOf(result.status()), 2114);
-  EXPECT_EQ(KindOf(result.status()), ErrorKind::kPermission);
+  EXPECT_EQ(ExitCodeOf(result.status()), 10);
   EXPECT_THAT(MessageOf(result.status()), HasSubstr("\"public\".\"orders\""));
   EXPECT_THAT(
       HintOf(result.status()),
@@ -226,8 +274,25 @@ TEST_F(BackupFaultTest, RowSecurityThatWouldHideRowsIsAnError) {
   MemorySnapshot snapshot;
   const auto result = Backup(options, snapshot);
   EXPECT_EQ(CodeOf(result.status()), 2114);
+  EXPECT_EQ(ExitCodeOf(result.status()), 10);
+  EXPECT_THAT(MessageOf(result.status()), HasSubstr("guarded"));
   EXPECT_THAT(HintOf(result.status()), HasSubstr("ALTER ROLE \"reader\" BYPASSRLS;"));
+  EXPECT_TRUE(snapshot.entries().empty());
   server_->Sql("shop", "DROP TABLE guarded");
+}
+
+// Rights that only reading shows: those of large objects, and a row security that came after the
+// check.
+TEST_F(BackupFaultTest, RightsFoundMissingWhileReadingAreTheSourcesErrorToo) {
+  server_->Sql("shop", "SELECT lo_from_bytea(4711, 'secret')");
+  auto options = SourceOptions(*server_, "shop");
+  options.connection.user = "reader";
+  MemorySnapshot snapshot;
+  const absl::Status status = Backup(options, snapshot).status();
+  EXPECT_EQ(ExitCodeOf(status), 10) << Render(status);
+  EXPECT_THAT(MessageOf(status), HasSubstr("large object"));
+  EXPECT_NE(HintOf(status), "");
+  server_->Sql("shop", "SELECT lo_unlink(4711)");
 }
 
 TEST_F(BackupFaultTest, AReaderWithoutSuperuserBacksUpWithNotes) {

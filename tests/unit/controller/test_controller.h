@@ -203,7 +203,8 @@ class TestController {
   }
 
   void MakeServices(Side& side) {
-    side.access = std::make_unique<access::Access>(*catalog_, controller_id_, side.listener);
+    side.access =
+        std::make_unique<access::Access>(clock_, *catalog_, controller_id_, side.listener);
     side.services.push_back(ingest::MakeIngestService(env_, *catalog_, *store_, *side.access));
     side.services.push_back(control::MakeControlService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),

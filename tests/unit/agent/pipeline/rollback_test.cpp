@@ -1,5 +1,5 @@
 // Goal: a controller that shows another history than the one this agent wrote is not trusted and
-// gets nothing (FAULTS 30, 62); one that is ahead on the same chain is.
+// gets nothing (fault rows 30, 62); one that is ahead on the same chain is.
 #include "tests/unit/agent/pipeline/backup_run_fixture.h"
 
 namespace holdfast::pipeline {

@@ -1,5 +1,5 @@
 // Goal: a controller that lies, answers without end or hands out bombs costs the agent an error and
-// bounded memory, never a wrong byte (FAULTS 53, 61, 65).
+// bounded memory, never a wrong byte (fault rows 53, 61, 65).
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>

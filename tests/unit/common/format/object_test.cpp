@@ -22,27 +22,9 @@ class ObjectTest : public testing::Test {
     return domain_.Opener().Open(id, type, object, lookup_);
   }
 
-  // An object with a valid key, commit and tag around `payload`, as a thief of the run key could
-  // make it.
   Bytes Forge(Codec codec, const ChunkId& id, std::uint32_t plain_bytes, ByteView payload) {
-    Writer header;
-    header.Raw("HFOB");
-    header.Raw(ByteView("\1\1", 2));
-    header.U8(static_cast<std::uint8_t>(codec));
-    header.U8(static_cast<std::uint8_t>(ObjectType::kContent));
-    header.Raw(domain_.domain().view());
-    header.Raw(domain_.key_id().view());
-    header.Raw(id.view());
-    header.U8(0);
-    header.U32(plain_bytes);
-    header.U32(static_cast<std::uint32_t>(payload.size() + kGcmTagBytes));
-    const Bytes salt(16, 's');
-    header.Raw(salt);
-    const SecretBytes keys = HkdfSha256(domain_.run_key().view(), salt, header.bytes(), 64);
-    header.Raw(keys.view().substr(32));
-    Bytes object = header.bytes();
-    AesGcmSeal(keys.view().substr(0, 32), Bytes(12, '\0'), header.bytes(), payload, &object);
-    return object;
+    return test::ForgeObject(
+        {domain_.domain(), domain_.key_id(), domain_.run_key(), codec, plain_bytes}, id, payload);
   }
 
   test::SealingDomain domain_{11};

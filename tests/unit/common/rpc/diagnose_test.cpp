@@ -1,5 +1,5 @@
 // Goal: a connection that fails is explained: nobody there, something else there, another CA,
-// expired on either side, our certificate refused (FAULTS 13, 18, 20, 21).
+// expired on either side, our certificate refused (fault rows 13, 18, 20, 21).
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
@@ -45,6 +45,8 @@ class TcpServer {
     thread_.join();
     ::close(listener_);
   }
+  // Takes no further connections, from its own thread.
+  void Refuse() { ::shutdown(listener_, SHUT_RDWR); }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
@@ -67,8 +69,9 @@ class DiagnoseTest : public testing::Test {
                                    .value();
     return identity;
   }
+  enum class After { kSpeak, kHangUp };
   // Serves one TLS handshake that asks for a client certificate of `identity`'s CA.
-  static void ServeTls(int fd, const TlsIdentity& identity) {
+  static void ServeTls(int fd, const TlsIdentity& identity, After after = After::kSpeak) {
     SSL_CTX* context = SSL_CTX_new(TLS_server_method());
     const auto bio = [](ByteView pem) {
       return BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
@@ -86,7 +89,7 @@ class DiagnoseTest : public testing::Test {
     SSL* ssl = SSL_new(context);
     SSL_set_fd(ssl, fd);
     // As an HTTP/2 server does, it speaks first; then waits until the other side is done.
-    if (SSL_accept(ssl) == 1 && SSL_write(ssl, "settings", 8) == 8) {
+    if (SSL_accept(ssl) == 1 && after == After::kSpeak && SSL_write(ssl, "settings", 8) == 8) {
       char byte = 0;
       SSL_read(ssl, &byte, 1);
     }
@@ -184,6 +187,46 @@ TEST_F(DiagnoseTest, OurCertificateIsRefused) {
   const absl::Status status = DiagnoseConnection(server.address(), client_, absl::Now());
   EXPECT_EQ(KindOf(status), ErrorKind::kPermission) << status;
   EXPECT_EQ(CodeOf(status), 6017);
+}
+
+// As gRPC does it: no alert, only the end of the connection, every time.
+TEST_F(DiagnoseTest, HangingUpAgainAndAgainIsARefusal) {
+  std::atomic<int> connections = 0;
+  TcpServer server([&](int fd) {
+    ++connections;
+    ServeTls(fd, server_, After::kHangUp);
+  });
+  const absl::Status status = DiagnoseConnection(server.address(), client_, absl::Now());
+  EXPECT_EQ(KindOf(status), ErrorKind::kPermission) << status;
+  EXPECT_EQ(CodeOf(status), 6017) << status;
+  EXPECT_NE(MessageOf(status).find("our certificate"), std::string::npos);
+  EXPECT_EQ(connections, 3);
+}
+
+TEST_F(DiagnoseTest, HangingUpOnceIsAControllerThatStopsOrStarts) {
+  std::atomic<int> connections = 0;
+  TcpServer restarted(
+      [&](int fd) { ServeTls(fd, server_, connections++ == 0 ? After::kHangUp : After::kSpeak); });
+  EXPECT_TRUE(DiagnoseConnection(restarted.address(), client_, absl::Now()).ok());
+
+  TcpServer* stopping = nullptr;
+  TcpServer server([&](int fd) {
+    ServeTls(fd, server_, After::kHangUp);
+    stopping->Refuse();
+  });
+  stopping = &server;
+  const absl::Status status = DiagnoseConnection(server.address(), client_, absl::Now());
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+  EXPECT_EQ(CodeOf(status), 6019) << status;
+}
+
+TEST_F(DiagnoseTest, ACertificateThatIsNotForClientsIsNotSent) {
+  std::atomic<int> connections = 0;
+  TcpServer server([&](int) { ++connections; });
+  const absl::Status status = DiagnoseConnection(server.address(), server_, absl::Now());
+  EXPECT_EQ(KindOf(status), ErrorKind::kPermission) << status;
+  EXPECT_EQ(CodeOf(status), 6024) << status;
+  EXPECT_EQ(connections, 0);
 }
 
 }  // namespace

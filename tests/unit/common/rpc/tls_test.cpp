@@ -1,5 +1,5 @@
 // Goal: certificates say who somebody is and nothing more, and what does not hold is told before a
-// handshake fails (FAULTS 20, 21, 22).
+// handshake fails (fault rows 20, 21, 22).
 #include "common/rpc/tls.h"
 
 #include <gtest/gtest.h>

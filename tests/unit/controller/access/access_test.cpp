@@ -1,6 +1,6 @@
 // Goal: every method there is is in the table, and every caller that the table does not name is
-// refused by the running server: strangers at the handshake, the others at the call (FAULTS 21, 23,
-// 26, 27, 51).
+// refused by the running server: strangers at the handshake, the others at the call (fault rows
+// 21, 23, 26, 27, 51).
 #include "controller/access/access.h"
 
 #include <google/protobuf/descriptor.h>
@@ -162,6 +162,27 @@ TEST_F(AccessTest, OtherUrisAreRefused) {
   }
 }
 
+TEST_F(AccessTest, RefusalsAreLoggedWithTheFingerprintOnceAMinute) {
+  const rpc::TlsIdentity identity = controller_.Certify(
+      rpc::AgentUri(controller_.controller_id(), agent_.rng.DrawFixed<AgentId>()));
+  const std::string fingerprint = rpc::ReadCertificate(identity.certificate_pem)->fingerprint.hex();
+  const auto channel = controller_.Connect(identity);
+  const auto log_of_calls = [&](int count) {
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < count; ++i) RefusalOf(channel, "holdfast.v1.Control/GetRecipients");
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string first = log_of_calls(5);
+  const std::size_t at = first.find(fingerprint);
+  ASSERT_NE(at, std::string::npos) << first;
+  EXPECT_EQ(first.find(fingerprint, at + 1), std::string::npos) << "more than one line: " << first;
+  EXPECT_NE(first.find("127.0.0.1"), std::string::npos) << first;
+  EXPECT_NE(first.find("no agent has the id"), std::string::npos) << first;
+  EXPECT_EQ(log_of_calls(3), "");
+  controller_.clock().Move(absl::Minutes(2));
+  EXPECT_NE(log_of_calls(1).find("(7 more like it before)"), std::string::npos);
+}
+
 TEST_F(AccessTest, ACertificateOfAnotherCaDoesNotConnect) {
   test::TestController other;
   rpc::TlsIdentity identity =
@@ -182,7 +203,7 @@ TEST_F(AccessTest, AServerCertificateIsNoClient) {
   ExpectNoHandshake(
       controller_.Certify(rpc::AgentUri(controller_.controller_id(), agent_.identity.agent_id),
                           rpc::CertificateUsage::kServer),
-      6023);
+      6024);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Goal: who has no certificate never reaches the HTTP/2 code behind the handshake (FAULTS 4), and
+// Goal: who has no certificate never reaches the HTTP/2 code behind the handshake, and
 // connections that come and go leave nothing behind.
 #include <openssl/bio.h>
 #include <openssl/ssl.h>

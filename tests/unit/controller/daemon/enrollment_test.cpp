@@ -1,5 +1,5 @@
 // Goal: a join token works once, for its agent, for whoever sees the pinned CA; every refusal looks
-// the same, and guessing is slow (FAULTS 25).
+// the same, and guessing is slow (fault row 25).
 #include "controller/daemon/enrollment.h"
 
 #include <gtest/gtest.h>

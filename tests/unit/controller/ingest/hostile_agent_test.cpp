@@ -1,5 +1,7 @@
 // Goal: an enrolled agent that does not keep to the rules gets an error that says so, harms no
-// other source, and leaves the controller working (FAULTS 19, 31, 51, 52, 54).
+// other source, and leaves the controller working (fault rows 19, 31, 51, 52, 54).
+#include <google/protobuf/unknown_field_set.h>
+
 #include "common/format/reference_list.h"
 #include "tests/unit/controller/ingest/ingest_fixture.h"
 
@@ -183,6 +185,30 @@ TEST_F(HostileAgentTest, MessagesBeyondTheLimitEndTheStream) {
   EXPECT_TRUE(stream.SendObjects({Bytes(7u << 20, 'x')})) << "refused by the client itself";
   EXPECT_FALSE(stream.End().ok());
   EXPECT_EQ(stream.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(HostileAgentTest, UnknownFieldsAreIgnoredAndEndlessNestingIsRefused) {
+  const auto unknown = [this](int depth) {
+    v1::BackupRequest request;
+    request.mutable_question()->set_number(1);
+    request.mutable_question()->set_chunk_ids(IdOf("x").bytes());
+    auto* fields = request.GetReflection()->MutableUnknownFields(&request);
+    fields->AddVarint(5000, 1);
+    fields->AddLengthDelimited(5001, Bytes(1000, 'u'));
+    for (int i = 0; i < depth; ++i) fields = fields->AddGroup(5002);
+    return request;
+  };
+  const auto newer = Opened();
+  EXPECT_TRUE(newer->Write(unknown(3)));
+  v1::BackupReply reply;
+  ASSERT_TRUE(newer->Read(&reply));
+  EXPECT_TRUE(reply.has_answer());
+  EXPECT_TRUE(newer->End().ok());
+
+  const auto hostile = Opened();
+  EXPECT_TRUE(hostile->Write(unknown(5000)));
+  EXPECT_FALSE(hostile->Read(&reply));
+  EXPECT_FALSE(hostile->End().ok());
 }
 
 TEST_F(HostileAgentTest, EnvelopesOfWrongSizeAreRefused) {

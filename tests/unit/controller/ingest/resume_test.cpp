@@ -1,5 +1,5 @@
 // Goal: a backup survives what happens to its connection: it goes on where it was, sends nothing
-// twice that was STORED, commits once, and restores (FAULTS 13, 14, 17).
+// twice that was STORED, commits once, and restores (fault rows 13, 14, 17).
 #include <atomic>
 #include <filesystem>
 #include <thread>

@@ -1,5 +1,5 @@
 // Goal: what a caller may not read looks like what does not exist; damage is named, marked and
-// healed by the next backup (FAULTS 45, 51).
+// healed by the next backup (fault rows 45, 51).
 #include "proto/restore.grpc.pb.h"
 
 #include <filesystem>
@@ -141,7 +141,7 @@ TEST_F(RestoreServiceTest, AJobThatNamesTheSourceOpensItUntilItEnds) {
 
 TEST_F(RestoreServiceTest, QuestionsOfWrongSizeAreRefused) {
   ErrorKind kind = ErrorKind::kFailed;
-  for (const std::size_t size : {std::size_t{31}, std::size_t{8193} * 32}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{31}, std::size_t{8193} * 32}) {
     AnswerTo(identity_, agent_.secrets.domain, Bytes(size, 'x'), &kind);
     EXPECT_EQ(kind, ErrorKind::kUsage) << size;
   }
