@@ -207,7 +207,8 @@ def data_sets(context, names):
     from files_sets import Big, Small, Tree
     from postgres_sets import PgBench, Wide
     from redis_sets import RedisSet
-    return [each(context) for each in (Tree, Small, Big, PgBench, Wide, RedisSet) if each.name in names]
+    everyone = (Tree, Small, Big, PgBench, Wide, RedisSet)
+    return [each(context) for each in everyone if each.name in names]
 
 
 def main(arguments):

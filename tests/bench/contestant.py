@@ -1,8 +1,8 @@
 """What takes part: a contestant performs operations on a data set, and a data set names them.
 
 Both are used by compare.py in this order, per pair: begin of every contestant; then operation by
-operation `DataSet.before`, and for every contestant in turn prepare, perform (measured), check, clean;
-at last end. Only `perform` is measured.
+operation `DataSet.before`, and for every contestant in turn prepare, perform (measured), check,
+clean; at last end. Only `perform` is measured.
 """
 
 import os
@@ -82,6 +82,7 @@ class DataSet:
     name = ""
     operations = (FIRST, UNCHANGED, RESTORE)
     limits = {}
+    quick = None  # names of those who take part with --quick; None: everyone
 
     def __init__(self, context):
         self.context = context
@@ -93,8 +94,13 @@ class DataSet:
     def close(self):
         pass
 
-    def contestants(self):
+    def everyone(self):
+        """Classes of all contestants, in the table's order."""
         raise NotImplementedError
+
+    def contestants(self):
+        names = self.quick if self.context.scale > 1 else None
+        return [each(self) for each in self.everyone() if names is None or each.name in names]
 
     def before(self, operation, pair):
         """Changes the data, where the operation is about changed data."""

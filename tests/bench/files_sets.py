@@ -45,8 +45,8 @@ class FilesSet(DataSet):
     def size_text(self):
         return f"{self.facts['files']:,} files, {self.facts['bytes'] / 2**20:,.0f} MiB"
 
-    def contestants(self):
-        return [each(self) for each in (HoldfastFiles, ResticFiles, BorgFiles, Tar, Find, Read)]
+    def everyone(self):
+        return HoldfastFiles, ResticFiles, BorgFiles, Tar, Find, Read
 
 
 class Tree(FilesSet):
@@ -80,6 +80,7 @@ class Small(FilesSet):
     """Many small files of text."""
 
     name = "small"
+    quick = ("holdfast", "borg", "tar+zstd", "find")
 
     def build(self):
         rng = random.Random(SEED)
@@ -98,6 +99,7 @@ class Big(FilesSet):
     """Nothing to compress, nothing to deduplicate: hashing and encryption are what is left."""
 
     name = "big"
+    quick = ("holdfast", "restic", "tar+zstd", "find")
     limits = {FIRST: "blocks", UNCHANGED: "find", RESTORE: "tar+zstd"}
 
     def build(self):

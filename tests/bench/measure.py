@@ -239,7 +239,7 @@ def tree_bytes(path, skip=()):
 
 
 def remove_tree(path):
-    """Many at once: where a file system waits for the disk at every removal, one by one takes minutes."""
+    """Many at once: some file systems wait for the disk at every single removal."""
     files, levels = [], {}
     for directory, names, found in os.walk(path):
         links = [n for n in names if os.path.islink(os.path.join(directory, n))]

@@ -229,8 +229,8 @@ class PgBackRest(PhysicalContestant):
         with open(self.config, "w") as f:
             f.write(f"[global]\nrepo1-path={self.repository()}\nrepo1-cipher-type=aes-256-cbc\n"
                     f"repo1-cipher-pass={PASSWORD.replace(' ', '-')}\ncompress-type=zst\n"
-                    f"compress-level=1\nprocess-max=2\nstart-fast=y\nrepo1-retention-full=99\nlog-level-file=off\n"
-                    f"log-level-console=warn\nlock-path={self.home}/lock\nspool-path={self.home}\n"
+                    f"compress-level=1\nprocess-max=2\nstart-fast=y\nrepo1-retention-full=99\n"
+                    f"log-level-file=off\nlog-level-console=warn\nlock-path={self.home}/lock\nspool-path={self.home}\n"
                     f"[bench]\npg1-path={server.data}\npg1-port={server.port}\n"
                     f"pg1-socket-path={server.data}\npg1-user=postgres\n")
         with open(server.archive_switch, "w") as f:

@@ -16,7 +16,6 @@ class PostgresSet(DataSet):
 
     database = "bench"
     tables = ()
-    quick = ()  # who takes part with --quick; everyone does in one of the two sets
     limits = {FIRST: "read", UNCHANGED: "read",
               DAY_2: "read", DAY_2_ROWS: "read",
               RESTORE: "pg_dump+zstd"}
@@ -52,8 +51,8 @@ class PostgresSet(DataSet):
     def checksums(self, server, database=None):
         """Rows, content and indexes: of the server that is backed up, or of a restored one."""
         database = database or self.database
-        sums = [server.sql(f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {table} t",
-                           database) for table in self.tables]
+        sums = [server.sql("SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) "
+                           f"FROM {table} t", database) for table in self.tables]
         return sums + [server.sql("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'",
                                   database)]
 
@@ -66,17 +65,15 @@ class PostgresSet(DataSet):
     def size_text(self):
         return f"{self.size / 2**20:,.0f} MiB with indexes"
 
-    def contestants(self):
-        everyone = (HoldfastPostgres, Custom, DirectoryDump, ResticDump, BorgDump, PgBaseBackup,
-                    PgBackRest, PlainDump, ReadDump)
-        chosen = everyone if self.context.scale == 1 else self.quick
-        return [each(self) for each in chosen]
+    def everyone(self):
+        return (HoldfastPostgres, Custom, DirectoryDump, ResticDump, BorgDump, PgBaseBackup,
+                PgBackRest, PlainDump, ReadDump)
 
 
 class PgBench(PostgresSet):
     name = "pgbench"
     operations = (FIRST, UNCHANGED, DAY_2, RESTORE)
-    quick = (HoldfastPostgres, DirectoryDump, ResticDump, PgBackRest, PlainDump, ReadDump)
+    quick = ("holdfast", "pg_dump -Fd -j2", "pg_dump+restic", "pgbackrest", "read")
     tables = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history")
 
     def build(self):
@@ -92,12 +89,12 @@ class PgBench(PostgresSet):
 
 
 class Wide(PostgresSet):
-    """Day 2 changes one small column in 1 % of the rows; then 1 % of the rows get new text throughout."""
+    """Day 2 changes a small column in 1 % of the rows; then 1 % of the rows get new text."""
 
     name = "wide"
     operations = (FIRST, UNCHANGED, DAY_2, DAY_2_ROWS, RESTORE)
     tables = ("wide",)
-    quick = (HoldfastPostgres, Custom, BorgDump, PgBaseBackup, PlainDump, ReadDump)
+    quick = ("holdfast", "pg_dump -Fc", "pg_dump+borg", "pg_basebackup", "pg_dump+zstd")
 
     def build(self):
         self.rows = 3_000_000 // self.context.scale

@@ -17,6 +17,7 @@ HASH_SHARE = 50  # one key of so many is a hash of ten fields
 
 class RedisSet(DataSet):
     name = "redis"
+    quick = ("holdfast", "redis-cli --rdb", "redis-cli+zstd", "redis-cli+restic", "read")
     operations = (*BACKUPS, RESTORE)
     limits = {operation: "read" for operation in BACKUPS} | {RESTORE: "redis-cli --rdb"}
 
@@ -34,8 +35,9 @@ class RedisSet(DataSet):
 
     def send(self, numbers, rng):
         """Sets these keys to new values, in the protocol of `redis-cli --pipe`."""
-        loader = subprocess.Popen(["redis-cli", "-h", "127.0.0.1", "-p", str(self.server.port), "--pipe"],
-                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        loader = subprocess.Popen(["redis-cli", "-h", "127.0.0.1", "-p", str(self.server.port),
+                                   "--pipe"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, text=True)
         for i in numbers:
             if i % HASH_SHARE:
                 words = ["SET", f"session:{i}", self.value(rng, 60, 200)]
@@ -69,8 +71,8 @@ class RedisSet(DataSet):
                 if line.startswith("used_memory:")][0]
         return f"{self.count:,} keys, {int(used.split(':')[1]) / 2**20:,.0f} MiB in memory"
 
-    def contestants(self):
-        return [each(self) for each in (HoldfastRedis, Rdb, RdbZstd, ResticRdb, BorgRdb, ReadRdb)]
+    def everyone(self):
+        return HoldfastRedis, Rdb, RdbZstd, ResticRdb, BorgRdb, ReadRdb
 
 
 class RedisContestant:

@@ -56,7 +56,8 @@ def cells(row, group):
     runs = row["runs"]
     backup = row["operation"] != "restore" and row["role"] != "limit"
     computed = row.get("computed", False)
-    name = {"holdfast": f"**{row['name']}**", "limit": f"_{row['name']}_"}.get(row["role"], row["name"])
+    mark = {"holdfast": "**", "limit": "_"}.get(row["role"], "")
+    name = mark + row["name"] + mark
     walls = [run["wall"] for run in runs]
     return (row["data"], row["operation"], name, seconds(wall(row)),
             "computed" if computed else f"{seconds(min(walls))}..{seconds(max(walls))}",
@@ -64,7 +65,8 @@ def cells(row, group):
             "" if computed else seconds(median(run["cpu_server"] for run in runs)),
             peaks(row),
             size_text(stored(row)) if backup or row["role"] == "limit" and stored(row) else "",
-            ratio(wall(row), best_wall) + named(row, peers, wall), ratio(wall(row), limit[0] if limit else None),
+            ratio(wall(row), best_wall) + named(row, peers, wall),
+            ratio(wall(row), limit[0] if limit else None),
             ratio(stored(row), best_stored) + named(row, peers, stored) if backup else "")
 
 
