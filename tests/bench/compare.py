@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -213,6 +214,7 @@ def data_sets(context, names):
 
 def main(arguments):
     options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     work = tempfile.mkdtemp(prefix="hf-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"))
     os.chmod(work, 0o755)  # PostgreSQL's user passes through
     tempfile.tempdir = work
