@@ -371,14 +371,15 @@ class NetworkFaults(unittest.TestCase):
 
     def test_another_agent_has_no_key_to_the_snapshots_of_a_removed_one(self):
         rig = self.begin()
+        snapshot = rig.snapshots("uploads")[0]
+        old = snapshot["source_id"]
         rig.cli("agent", "remove", "agent", "--yes")
         other = rig.path("other-files")
         write_random(f"{other}/b", 100_000, 2)
         rig.enroll_agent("second", [{"name": "uploads", "kind": "files", "root": other}])
         rig.start_agent("second")
-        old = rig.snapshots("uploads")[0]["source_id"]
         target = rig.path("restore", "by-another")
-        answer = operator(rig, "restore", old, "--on", "second", "--target", target)
+        answer = operator(rig, "restore", snapshot["id"][:12], "--on", "second", "--target", target)
         answer.must_be(12, "key")
         self.assertFalse(os.path.exists(target))
         # The recovery kit has the key, and tells the two sources of one name apart by their ids.

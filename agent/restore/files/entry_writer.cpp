@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 
 #include "agent/restore/files/content_check.h"
 #include "common/base/error.h"
@@ -183,6 +184,23 @@ absl::Status EntryWriter::WriteFile(const Entry& entry, const std::string& path)
   });
 }
 
+// A sparse file ends where its entry says, which may be behind its last extent.
+absl::Status EntryWriter::Extend(const Entry& entry, int fd) {
+  if (entry.size_bytes > std::numeric_limits<off_t>::max()) {
+    return Error(ErrorKind::kIntegrity, 3303,
+                 fmt::format("unable to restore '{}': no file has {} bytes", Escaped(entry.path),
+                             entry.size_bytes));
+  }
+  if (::ftruncate(fd, static_cast<off_t>(entry.size_bytes)) == 0) return absl::OkStatus();
+  if (errno != EFBIG) {
+    return ErrnoError(errno, 3304, fmt::format("unable to extend '{}'", Escaped(entry.path)));
+  }
+  // Holes need no space: it is this file that does not fit here, not the disk that is full.
+  return Error(ErrorKind::kFailed, 3305,
+               fmt::format("unable to extend '{}' to {} bytes: more than a file may have here",
+                           Escaped(entry.path), entry.size_bytes));
+}
+
 absl::StatusOr<EntryWriter::Fate> EntryWriter::FillFile(const Entry& entry, int fd) {
   ExtentWriter writer(entry, fd);
   absl::Status status;
@@ -195,9 +213,7 @@ absl::StatusOr<EntryWriter::Fate> EntryWriter::FillFile(const Entry& entry, int 
                    fmt::format("unable to restore '{}': its content ends after {} of {} bytes",
                                Escaped(entry.path), writer.total(), entry.content_bytes));
   }
-  if (status.ok() && entry.extents && ::ftruncate(fd, static_cast<off_t>(entry.size_bytes)) != 0) {
-    status = ErrnoError(errno, 3304, fmt::format("unable to extend '{}'", Escaped(entry.path)));
-  }
+  if (status.ok() && entry.extents) status = Extend(entry, fd);
   if (!status.ok()) {
     RETURN_IF_ERROR(LocalFailure(entry, status));
     return Fate::kLeftOut;

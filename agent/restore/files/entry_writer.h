@@ -46,6 +46,7 @@ class EntryWriter {
                     const std::function<absl::StatusOr<Fate>(const Place&)>& fill);
   absl::StatusOr<std::string> GiveName(const Place& place, const std::string& name);
   absl::StatusOr<Fate> FillFile(const Entry& entry, int fd);
+  absl::Status Extend(const Entry& entry, int fd);
   absl::StatusOr<bool> KeepUnchanged(const Entry& entry, const std::string& path);
   absl::Status LocalFailure(const Entry& entry, const absl::Status& status);
 

@@ -152,22 +152,30 @@ TEST_F(HostileStoreTest, Row65AnswersOfAnotherNumberOrLengthAreRefused) {
   });
 }
 
-// What an agent that was taken over can sign: sizes that no file has.
+// What an agent that was taken over can sign: sizes that no file has, or none on this file system.
 TEST_F(HostileStoreTest, Row65LengthsNearTheEndOfTheNumbersMakeNoFile) {
-  for (const std::uint64_t size :
-       {std::uint64_t{1} << 63, ~std::uint64_t{0}, (std::uint64_t{1} << 63) - 1}) {
-    RemoveTree(target_);
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 63;
+  for (const std::uint64_t size : {kLimit, ~std::uint64_t{0}, kLimit - 1}) {
     SealedFile huge = FileNamed("huge", "");
     huge.entry.extents.emplace();
     huge.claimed_size = size;
     const CommittedSnapshot forged =
         store_.Commit("forged", {DirectoryNamed(""), huge, FileNamed("small", "content")});
-    const auto report = RestoreThrough(forged, [](const auto&, auto*) {});
-    ASSERT_TRUE(report.ok()) << Render(report.status());
-    EXPECT_EQ(ExitCodeOf(StatusOf(*report)), 3) << size;
-    ASSERT_EQ(report->skipped.size(), 1u);
-    EXPECT_EQ(report->skipped[0].path, "huge");
-    EXPECT_EQ(Restored(), (Contents{{"small", "content"}}));
+    for (const bool skip_bad : {false, true}) {
+      RemoveTree(target_);
+      const auto report = RestoreThrough(
+          forged, [](const auto&, auto*) {}, skip_bad);
+      if (size >= kLimit && !skip_bad) {
+        EXPECT_EQ(ExitCodeOf(report.status()), 5) << size;
+        EXPECT_EQ(Restored().count("huge"), 0u);
+        continue;
+      }
+      ASSERT_TRUE(report.ok()) << Render(report.status());
+      EXPECT_EQ(ExitCodeOf(StatusOf(*report)), 3) << size;
+      ASSERT_EQ(report->skipped.size(), 1u);
+      EXPECT_EQ(report->skipped[0].path, "huge");
+      EXPECT_EQ(Restored(), (Contents{{"small", "content"}}));
+    }
   }
 }
 
