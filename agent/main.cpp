@@ -1,7 +1,5 @@
 // holdfast-agent: the daemon beside the stores; also `enroll` and, on a bare machine, `recover`.
 
-#include <malloc.h>
-
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -198,9 +196,7 @@ void AddRecover(Command& verb, RecoverCommand& command) {
 }
 
 int Main(const std::vector<std::string>& arguments) {
-  // An arena per thread would keep every chunk that passed through it: after a few restores more
-  // than the 256 MiB that an agent may take.
-  ::mallopt(M_ARENA_MAX, 2);
+  KeepBuffersForReuse();
   CommandLine line(
       "holdfast-agent",
       "Holdfast agent: backs up the stores of this host. Without a command it runs as daemon.",

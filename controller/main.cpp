@@ -63,6 +63,7 @@ int Run(const std::string& config_path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  holdfast::KeepBuffersForReuse();
   holdfast::CommandLine line(
       "holdfast-controller",
       "Holdfast controller: keeps the catalog and the store, and serves agents and operators.",

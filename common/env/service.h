@@ -15,5 +15,9 @@ void NotifySystemd(std::string_view state);  // "READY=1", "STOPPING=1"
 void BlockTerminationSignals();
 int WaitForTermination();  // the signal
 void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
+// Before the first thread: buffers of a chunk's size are kept for the next chunk, in at most two
+// arenas. By default each is given back to the kernel and faulted in again, page by page (half of
+// the controller's time), and every thread keeps its own.
+void KeepBuffersForReuse();
 
 }  // namespace holdfast
