@@ -246,7 +246,7 @@ TEST_F(HostileAgentTest, ReferencesToForeignAndToRandomChunksLookAlike) {
   EXPECT_TRUE(upload.SendObjects({SealedObject("secret", stranger.secrets.domain)}));
   EXPECT_TRUE(upload.End().ok());
   ASSERT_TRUE(
-      controller_.catalog().HasChunks(stranger.secrets.domain, {IdOf("secret")}).value()[0]);
+      controller_.catalog().FindChunks(stranger.secrets.domain, {IdOf("secret")}).value()[0].live);
 
   const auto stream = Opened();
   EXPECT_TRUE(stream->Ask(IdOf("secret").bytes() + IdOf("random").bytes()));
