@@ -38,7 +38,10 @@ class DeltaRun {
   // Of the snapshot before this one, by its record; zero when there is none.
   void Begin(const Hash256& previous_record);
   // From now on everything is sealed plain: the controller lacked something it should have had.
-  void MakeNoMore() { making_ = false; }
+  void MakeNoMore() {
+    making_ = false;
+    delta_count_ = 0;
+  }
 
   // Follows one stream of chunks.
   class Lane {
@@ -66,7 +69,7 @@ class DeltaRun {
   // `content` in its order. The snapshot is committed; what cannot be kept is not kept.
   absl::Status Remember(const std::vector<ChunkId>& content, const Hash256& record);
 
-  std::uint64_t delta_count() const { return delta_count_; }
+  std::uint64_t delta_count() const { return delta_count_; }  // sealed since Begin or MakeNoMore
 
  private:
   struct Fact {
