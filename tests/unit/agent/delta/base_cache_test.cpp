@@ -150,14 +150,14 @@ TEST_F(BaseCacheTest, DamageInTheDirectoryIsAMiss) {
     std::filesystem::copy(directory_ / "kept", directory_ / "bases");
   };
   const auto cut = [&](const char* name, std::uintmax_t size) {
-    std::filesystem::resize_file(directory_ / "bases" / name, size);
+    std::filesystem::resize_file(directory_ / ("bases/" + std::string(name)), size);
   };
   for (const char* name : {"index", "key", "00000001.bases"}) {
     for (const bool removed : {true, false}) {
       SCOPED_TRACE(std::string(name) + (removed ? " removed" : " cut"));
       restore();
       if (removed) {
-        std::filesystem::remove(directory_ / "bases" / name);
+        std::filesystem::remove(directory_ / ("bases/" + std::string(name)));
       } else {
         cut(name, 10);
       }

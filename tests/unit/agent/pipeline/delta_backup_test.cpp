@@ -119,7 +119,7 @@ TEST_F(DeltaBackupTest, UnchangedDeltasKeepTheirBases) {
     EXPECT_LT(report.new_bytes, 100'000u);
     EXPECT_EQ(Deltas(report.seq), deltas) << day;
   }
-  ExpectAllRestore();
+  for (const std::size_t day : {1, 2, 17, 18}) ExpectRestores(day, kept_[day - 1]);
 }
 
 TEST_F(DeltaBackupTest, BasesLeaveTheReferencesWithTheirLastDelta) {
@@ -263,7 +263,7 @@ TEST_F(DeltaBackupTest, ABaseThatTheControllerHasOnlyAsADeltaIsNotUsed) {
   }
 }
 
-TEST_F(DeltaBackupTest, ForeignDataCostsNoMoreThanAFewTries) {
+TEST_F(DeltaBackupTest, ForeignDataIsStoredPlain) {
   Day();
   for (std::string& row : rows_) row = RandomRow();
   SetTable();

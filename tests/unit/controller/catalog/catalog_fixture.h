@@ -71,9 +71,8 @@ class CatalogTest : public testing::Test {
   }
   std::vector<bool> HasChunks(const DomainId& domain, const std::vector<ChunkId>& ids) {
     std::vector<bool> has;
-    for (const ChunkPresence& chunk : catalog_->FindChunks(domain, ids).value()) {
-      has.push_back(chunk.live);
-    }
+    const auto found = catalog_->FindChunks(domain, ids).value();
+    for (const ChunkPresence& chunk : found) has.push_back(chunk.live);
     return has;
   }
   static std::vector<PackEntry> Entries(const std::vector<ChunkId>& ids) {
