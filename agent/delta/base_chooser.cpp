@@ -21,11 +21,84 @@ std::optional<std::uint32_t> FindEdge(
   return found->second;
 }
 
+// A candidate and its share of the new chunk.
 struct Weighed {
   Base base;
   double weight = 0;  // bytes of the new chunk that lie over it
   std::size_t order = 0;
+  double best_overlap = 0;
+  std::uint64_t chunk_at = 0;  // the middle of the best overlap
+  std::uint64_t base_at = 0;
+  bool base_at_is_known = true;
 };
+
+// Where an old chunk lies under the new one.
+struct Overlap {
+  double bytes = 0;
+  std::uint64_t chunk_at = 0;  // its middle
+  std::uint64_t old_at = 0;
+};
+
+void AddShares(const KnownChunk& old, const Overlap& overlap, std::vector<Weighed>* found) {
+  const std::vector<Base> self = old.is_delta() ? old.bases : std::vector<Base>{old.AsBase()};
+  const double weight = overlap.bytes / static_cast<double>(self.size());
+  for (const Base& base : self) {
+    auto one = std::find_if(found->begin(), found->end(),
+                            [&](const Weighed& other) { return other.base.id == base.id; });
+    if (one == found->end()) {
+      one = found->insert(found->end(), Weighed{base, 0, found->size()});
+    }
+    one->weight += weight;
+    if (weight <= one->best_overlap) continue;
+    one->best_overlap = weight;
+    one->chunk_at = overlap.chunk_at;
+    one->base_at = overlap.old_at;
+    one->base_at_is_known = self.size() == 1;
+  }
+}
+
+// At most kMaxBases with the largest shares, in the order of the stream.
+std::vector<Weighed> Best(std::vector<Weighed> found, std::size_t window_bytes) {
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Weighed& a, const Weighed& b) { return a.weight > b.weight; });
+  std::vector<Weighed> kept;
+  for (const Weighed& one : found) {
+    if (kept.size() == kMaxBases) break;
+    if (one.base.plain_bytes == 0 || window_bytes + one.base.plain_bytes > kMaxWindowBytes) {
+      continue;
+    }
+    window_bytes += one.base.plain_bytes;
+    kept.push_back(one);
+  }
+  std::sort(kept.begin(), kept.end(),
+            [](const Weighed& a, const Weighed& b) { return a.order < b.order; });
+  return kept;
+}
+
+BaseChoice ChoiceOf(const std::vector<Weighed>& kept, double chunk_bytes) {
+  BaseChoice choice;
+  std::uint64_t plain = 0;
+  std::uint64_t stored = 0;
+  double largest = 0;
+  for (const Weighed& one : kept) {
+    if (one.weight > largest) {
+      largest = one.weight;
+      choice.likely_base = choice.bases.size();
+      choice.chunk_at = one.chunk_at;
+      choice.base_at = one.base_at;
+      choice.base_at_is_known = one.base_at_is_known;
+    }
+    choice.bases.push_back(one.base);
+    if (one.base.stored_bytes == 0) continue;
+    plain += one.base.plain_bytes;
+    stored += one.base.stored_bytes;
+  }
+  if (plain > 0) {
+    choice.expected_plain_bytes = static_cast<std::size_t>(
+        chunk_bytes * static_cast<double>(stored) / static_cast<double>(plain));
+  }
+  return choice;
+}
 
 }  // namespace
 
@@ -63,7 +136,6 @@ std::optional<BaseChooser::Range> BaseChooser::ByEdges(ByteView plaintext) const
 }
 
 BaseChoice BaseChooser::Overlapping(const Range& range, std::size_t chunk_bytes) const {
-  BaseChoice choice;
   std::vector<Weighed> found;
   std::size_t index = static_cast<std::size_t>(
       std::upper_bound(begins_.begin(), begins_.end(), range.begin) - begins_.begin());
@@ -75,48 +147,17 @@ BaseChoice BaseChooser::Overlapping(const Range& range, std::size_t chunk_bytes)
     const std::uint64_t begin = std::max(range.begin, begins_[index]);
     const std::uint64_t end = std::min(range.end, begins_[index + 1]);
     if (begin >= end) continue;
-    const double overlap = static_cast<double>(end - begin);
-    covered += overlap;
-    spent += overlap * static_cast<double>(old.spent_bytes) / old.plain_bytes;
-    const std::vector<Base> self = old.is_delta() ? old.bases : std::vector<Base>{old.AsBase()};
-    for (const Base& base : self) {
-      const auto same = std::find_if(found.begin(), found.end(),
-                                     [&](const Weighed& one) { return one.base.id == base.id; });
-      const double weight = overlap / static_cast<double>(self.size());
-      if (same != found.end()) {
-        same->weight += weight;
-      } else {
-        found.push_back({base, weight, found.size()});
-      }
-    }
+    const std::uint64_t middle = (begin + end) / 2;
+    const Overlap overlap{static_cast<double>(end - begin), middle - range.begin,
+                          middle - begins_[index]};
+    covered += overlap.bytes;
+    spent += overlap.bytes * static_cast<double>(old.spent_bytes) / old.plain_bytes;
+    AddShares(old, overlap, &found);
   }
-  if (covered == 0) return choice;
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Weighed& a, const Weighed& b) { return a.weight > b.weight; });
-  std::size_t window = chunk_bytes;
-  std::vector<Weighed> kept;
-  for (const Weighed& one : found) {
-    if (kept.size() == kMaxBases) break;
-    if (one.base.plain_bytes == 0 || window + one.base.plain_bytes > kMaxWindowBytes) continue;
-    window += one.base.plain_bytes;
-    kept.push_back(one);
-  }
-  std::sort(kept.begin(), kept.end(),
-            [](const Weighed& a, const Weighed& b) { return a.order < b.order; });
-  std::uint64_t plain = 0;
-  std::uint64_t stored = 0;
-  for (const Weighed& one : kept) {
-    choice.bases.push_back(one.base);
-    if (one.base.stored_bytes == 0) continue;
-    plain += one.base.plain_bytes;
-    stored += one.base.stored_bytes;
-  }
-  const double size = static_cast<double>(chunk_bytes);
+  if (covered == 0) return {};
+  const auto size = static_cast<double>(chunk_bytes);
+  BaseChoice choice = ChoiceOf(Best(std::move(found), chunk_bytes), size);
   choice.spent_bytes = static_cast<std::uint64_t>(spent / covered * size);
-  if (plain > 0) {
-    choice.expected_plain_bytes =
-        static_cast<std::size_t>(size * static_cast<double>(stored) / static_cast<double>(plain));
-  }
   return choice;
 }
 

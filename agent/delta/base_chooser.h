@@ -27,6 +27,12 @@ struct BaseChoice {
   std::vector<Base> bases;               // empty: no idea
   std::uint64_t spent_bytes = 0;         // by the old chunks it follows, see KnownChunk
   std::size_t expected_plain_bytes = 0;  // of the new chunk without a base; 0: no idea
+  // Where the two should be alike, if at all: a place in the chunk, the base with the largest
+  // share, and the place in it (of which less is known when an old delta had several bases).
+  std::size_t chunk_at = 0;
+  std::size_t likely_base = 0;  // index
+  std::size_t base_at = 0;
+  bool base_at_is_known = true;
 };
 
 class BaseChooser {

@@ -5,6 +5,24 @@
 #include "common/base/error.h"
 
 namespace holdfast::delta {
+namespace {
+
+constexpr std::size_t kSampleBytes = 16u << 10;
+// Bytes that were put in or left out before the sample move it by less, one hopes.
+constexpr std::size_t kDriftBytes = 128u << 10;
+
+bool SampleResembles(ObjectSealer& sealer, ByteView plaintext, ByteView base,
+                     const BaseChoice& choice) {
+  const std::size_t at = std::min(choice.chunk_at, plaintext.size());
+  const std::size_t begin = at - std::min(at, kSampleBytes / 2);
+  const ByteView sample = plaintext.substr(begin, kSampleBytes);
+  if (!choice.base_at_is_known) return sealer.Resembles(sample, base);
+  const std::size_t middle = std::min(choice.base_at, base.size());
+  const std::size_t first = middle - std::min(middle, kDriftBytes);
+  return sealer.Resembles(sample, base.substr(first, 2 * kDriftBytes));
+}
+
+}  // namespace
 
 DeltaRun::DeltaRun(Options options)
     : options_(std::move(options)),
@@ -80,25 +98,38 @@ Base DeltaRun::Describe(const ChunkId& base) const {
   return known != nullptr && !known->is_delta() ? known->AsBase() : Base{base, 0, 0};
 }
 
-std::vector<DeltaRun::Held> DeltaRun::Obtain(ObjectSealer& sealer, const BaseChoice& choice) {
+std::shared_ptr<const Bytes> DeltaRun::Plaintext(ObjectSealer& sealer, const Base& base) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto confirmed = confirmed_.find(base.id);
+    if (confirmed == confirmed_.end() || !confirmed->second) return nullptr;
+  }
+  BaseReader::Found found = reader_.Get(base.id);
+  if (found.plaintext && !found.was_cached && cache_.WantsMore()) {
+    Bytes object;
+    sealer.Seal(ObjectType::kContent, base.id, *found.plaintext, &object);
+    object.clear();
+    sealer.SealCopy(cache_.key_id(), cache_.key(), *found.plaintext, &object);
+    cache_.Keep(base.id, object);
+  }
+  return std::move(found.plaintext);
+}
+
+// Where there is doubt, one base and a sample of the chunk decide whether the others are read.
+std::vector<DeltaRun::Held> DeltaRun::Obtain(ObjectSealer& sealer, ByteView plaintext,
+                                             const BaseChoice& choice) {
+  if (choice.bases.empty() || !perseverance_.ShouldTry()) return {};
+  if (perseverance_.Doubts()) {
+    const auto base = Plaintext(sealer, choice.bases[choice.likely_base]);
+    if (base && !SampleResembles(sealer, plaintext, *base, choice)) {
+      perseverance_.Failed();
+      return {};
+    }
+  }
   std::vector<Held> held;
-  if (choice.bases.empty() || !perseverance_.ShouldTry()) return held;
   for (const Base& base : choice.bases) {
-    {
-      std::lock_guard lock(mutex_);
-      const auto confirmed = confirmed_.find(base.id);
-      if (confirmed == confirmed_.end() || !confirmed->second) continue;
-    }
-    BaseReader::Found found = reader_.Get(base.id);
-    if (!found.plaintext) continue;
-    if (!found.was_cached && cache_.WantsMore()) {
-      Bytes object;
-      sealer.Seal(ObjectType::kContent, base.id, *found.plaintext, &object);
-      object.clear();
-      sealer.SealCopy(cache_.key_id(), cache_.key(), *found.plaintext, &object);
-      cache_.Keep(base.id, object);
-    }
-    held.push_back({base, std::move(found.plaintext)});
+    auto bytes = Plaintext(sealer, base);
+    if (bytes) held.push_back({base, std::move(bytes)});
   }
   return held;
 }
@@ -107,7 +138,7 @@ void DeltaRun::Seal(ObjectSealer& sealer, ObjectType type, const ChunkId& id, By
                     const BaseChoice& choice, Bytes* object) {
   if (type != ObjectType::kContent) return sealer.Seal(type, id, plaintext, object);
   const std::size_t before = object->size();
-  const std::vector<Held> held = Obtain(sealer, choice);
+  const std::vector<Held> held = Obtain(sealer, plaintext, choice);
   if (!held.empty()) {
     ObjectSealer::Bases bases;
     for (const Held& one : held) bases.emplace_back(one.base.id, *one.plaintext);

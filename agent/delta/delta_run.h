@@ -82,7 +82,9 @@ class DeltaRun {
   };
 
   void NoteOffered(const ChunkId& id, ByteView plaintext);
-  std::vector<Held> Obtain(ObjectSealer& sealer, const BaseChoice& choice);
+  // Null: not to be had, or not to be used.
+  std::shared_ptr<const Bytes> Plaintext(ObjectSealer& sealer, const Base& base);
+  std::vector<Held> Obtain(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& choice);
   void NoteSealed(const ChunkId& id, std::size_t stored_bytes, const std::vector<Held>& bases,
                   std::uint64_t spent_bytes);
   Base Describe(const ChunkId& base) const;

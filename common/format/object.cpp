@@ -20,6 +20,8 @@ constexpr std::size_t kCommitBytes = 32;
 constexpr std::size_t kMaxBases = 3;
 // A delta must be smaller than 6/10 of the plain object: below that the dependence is worth it.
 constexpr std::size_t kDeltaTenths = 6;
+// A sample has little of its own to compress against, hence the larger share.
+constexpr std::size_t kResemblesTenths = 7;
 
 const Bytes& ZeroIv() {
   static const Bytes iv(12, '\0');
@@ -197,9 +199,11 @@ struct ObjectSealer::Impl {
 
 namespace {
 
-Bytes Concatenated(const ObjectSealer::Bases& bases) {
+// The plaintexts one after the other; in `storage` when there are several.
+ByteView Concatenated(const ObjectSealer::Bases& bases, Bytes* storage) {
   HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
-  Bytes prefix;
+  if (bases.size() == 1) return bases[0].second;
+  Bytes& prefix = *storage;
   std::size_t size = 0;
   for (const auto& [id, bytes] : bases) size += bytes.size();
   prefix.reserve(size);
@@ -223,9 +227,10 @@ void ObjectSealer::Seal(ObjectType type, const ChunkId& id, ByteView plaintext, 
 void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
                              const Bases& bases, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
+  Bytes storage;
   const std::size_t compressed =
-      impl_->Compress(plaintext, Concatenated(bases), plaintext.size() - plaintext.size() / 33,
-                      &impl_->delta_buffer);
+      impl_->Compress(plaintext, Concatenated(bases, &storage),
+                      plaintext.size() - plaintext.size() / 33, &impl_->delta_buffer);
   if (compressed == 0) return Seal(type, id, plaintext, out);
   impl_->EmitDelta(type, id, plaintext, bases, compressed, out);
 }
@@ -233,14 +238,16 @@ void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaint
 Codec ObjectSealer::SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext,
                                 const Bases& bases, std::size_t expected_plain_bytes, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
+  Bytes storage;
   const std::size_t ids = bases.size() * ChunkId::kSize;  // a delta's header is that much longer
   const std::size_t guess = expected_plain_bytes == 0
                                 ? plaintext.size()
                                 : std::min(expected_plain_bytes, plaintext.size());
   const std::size_t allowed = guess * kDeltaTenths / 10;
-  const std::size_t delta = allowed <= ids ? 0
-                                           : impl_->Compress(plaintext, Concatenated(bases),
-                                                             allowed - ids, &impl_->delta_buffer);
+  const std::size_t delta = allowed <= ids
+                                ? 0
+                                : impl_->Compress(plaintext, Concatenated(bases, &storage),
+                                                  allowed - ids, &impl_->delta_buffer);
   if (delta != 0 && expected_plain_bytes != 0 && delta + ids < allowed / 2) {
     impl_->EmitDelta(type, id, plaintext, bases, delta, out);
     return Codec::kZstdDelta;
@@ -253,6 +260,13 @@ Codec ObjectSealer::SealSmaller(ObjectType type, const ChunkId& id, ByteView pla
   }
   impl_->EmitPlain(type, id, plaintext, compressed, out);
   return impl_->last.codec;
+}
+
+bool ObjectSealer::Resembles(ByteView sample, ByteView neighbourhood) {
+  if (sample.empty() || neighbourhood.empty()) return false;
+  const std::size_t alone = impl_->CompressPlain(sample);
+  const std::size_t allowed = (alone == 0 ? sample.size() : alone) * kResemblesTenths / 10;
+  return impl_->Compress(sample, neighbourhood, allowed, &impl_->delta_buffer) != 0;
 }
 
 void ObjectSealer::SealCopy(const KeyId& key_id, const SecretBytes& key, ByteView plaintext,

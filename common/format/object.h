@@ -70,6 +70,9 @@ class ObjectSealer {
   // as soon as it exceeds what the guess allows.
   Codec SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
                     std::size_t expected_plain_bytes, Bytes* out);
+  // Whether `sample` of a chunk compresses much better after `neighbourhood`, where it would lie in
+  // a base: a cheap guess before bases are read and SealSmaller is tried.
+  bool Resembles(ByteView sample, ByteView neighbourhood);
   // The object sealed last once more, under another key. Requires the same plaintext.
   void SealCopy(const KeyId& key_id, const SecretBytes& key, ByteView plaintext, Bytes* out);
 
