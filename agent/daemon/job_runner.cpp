@@ -223,8 +223,14 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
   const pipeline::AgentKeys& keys = options_.state->keys;
   pipeline::BackupRun run(
-      {options_.env, &keys, options_.state->LastPath(id), options_.state->RecipientsVersionPath(),
-       id, config->name, 2, [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
+      {options_.env,
+       &keys,
+       options_.state->LastPath(id),
+       options_.state->RecipientsVersionPath(),
+       id,
+       config->name,
+       2,
+       [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
          ASSIGN_OR_RETURN(const SnapshotDocuments documents, fetcher->Documents(id, seq));
          return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
        },

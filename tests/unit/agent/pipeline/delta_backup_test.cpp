@@ -272,6 +272,36 @@ TEST_F(DeltaBackupTest, ForeignDataIsStoredPlain) {
   ExpectAllRestore();
 }
 
+TEST_F(DeltaBackupTest, AReadNamesTheBaseThatIsMissingOrDamagedAndTheEntry) {
+  Day();
+  Update(3);
+  Day();
+  const ChunkId base = controller_.BasesOf(*Deltas(2).begin()).at(0);
+  const Bytes good = controller_.objects.at(base);
+  Bytes flipped = good;
+  flipped.back() = static_cast<char>(flipped.back() ^ 1);
+  for (const bool missing : {true, false}) {
+    if (missing) {
+      controller_.objects.erase(base);
+    } else {
+      controller_.objects[base] = flipped;
+    }
+    const auto opened = Open(2, agent_.recovery);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const auto read = ReadAll(*opened->view, opened->view->Find("table").value());
+    EXPECT_EQ(KindOf(read.status()), ErrorKind::kIntegrity) << read.status();
+    EXPECT_NE(MessageOf(read.status()).find(base.hex()), std::string::npos) << read.status();
+    EXPECT_NE(MessageOf(read.status()).find("table"), std::string::npos) << read.status();
+    const auto check =
+        CheckSnapshot(*opened, 100, 1, [](std::uint64_t, std::uint64_t) { return true; });
+    ASSERT_TRUE(check.ok()) << check.status();
+    ASSERT_EQ(check->damaged.size(), 1u);
+    EXPECT_EQ(check->damaged[0].path, "table");
+  }
+  controller_.objects[base] = good;
+  ExpectAllRestore();
+}
+
 // The view reads every base once for all the deltas beside each other.
 TEST_F(DeltaBackupTest, ReadingFetchesABaseOnce) {
   Day();
