@@ -67,10 +67,30 @@ absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row) {
       base_row, kChunkBaseBad);
 }
 
-absl::StatusOr<ChunkLocation> ReadLocation(Statement& row, std::int64_t domain, const ChunkId& id) {
+// The first of a delta's bases that is not LIVE.
+absl::StatusOr<std::string> NameBadBase(SqliteDb& db, std::int64_t domain, const ChunkId& id) {
+  ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+  ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain, id));
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare("SELECT b.id FROM delta d JOIN chunk b ON b.rid=d.base "
+                              "WHERE d.chunk=?1 AND b.state<>1 ORDER BY d.place"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(chunk.rid).Step());
+  return found ? ToHex(row.Blob(0)) : "";
+}
+
+absl::StatusOr<ChunkLocation> ReadLocation(SqliteDb& db, Statement& row, std::int64_t domain,
+                                           const ChunkId& id) {
   row.Reset();
   ASSIGN_OR_RETURN(const bool found, row.Bind(id.view().substr(0, 8), id, domain).Step());
   if (!found) return UnknownChunk(id);
+  if (row.Integer(0) == kChunkBaseBad) {
+    ASSIGN_OR_RETURN(const std::string base, NameBadBase(db, domain, id));
+    return Error(ErrorKind::kIntegrity, 5025,
+                 fmt::format("unable to read chunk '{}': it is a delta, and the stored copy of its "
+                             "base '{}' is lost or damaged",
+                             id.hex(), base),
+                 "The next backup sends it again if its source still has it.");
+  }
   if (row.Integer(0) != kChunkLive) {
     return Error(
         ErrorKind::kIntegrity, 5025,
@@ -241,7 +261,7 @@ absl::StatusOr<std::vector<ChunkLocation>> SqliteCatalog::Locate(const DomainId&
                    "WHERE substr(c.id,1,8)=?1 AND c.id=?2 AND c.domain=?3"));
     locations.reserve(ids.size());
     for (const ChunkId& id : ids) {
-      ASSIGN_OR_RETURN(ChunkLocation location, ReadLocation(row, *domain_row, id));
+      ASSIGN_OR_RETURN(ChunkLocation location, ReadLocation(db, row, *domain_row, id));
       locations.push_back(std::move(location));
     }
     return locations;

@@ -74,7 +74,9 @@ TEST_F(CatalogDeltaTest, ALostBaseTakesItsDeltasWithItAndBringsThemBack) {
   ASSERT_TRUE(catalog_->MarkBad(domain_, Chunk(1)).ok());
   EXPECT_FALSE(Find(10).live);
   EXPECT_FALSE(Find(11).live);
-  EXPECT_EQ(KindOf(catalog_->Locate(domain_, {Chunk(11)}).status()), ErrorKind::kIntegrity);
+  const absl::Status located = catalog_->Locate(domain_, {Chunk(11)}).status();
+  EXPECT_EQ(KindOf(located), ErrorKind::kIntegrity);
+  EXPECT_NE(MessageOf(located).find(Chunk(1).hex()), std::string::npos) << "names the base";
   const auto refused = catalog_->CommitSnapshot(Difference(1, 2, {}, {}), 7);
   ASSERT_TRUE(refused.ok()) << refused.status();
   EXPECT_EQ(refused->missing, Sorted({Chunk(0), Chunk(1), Chunk(10), Chunk(11)}));
