@@ -1,5 +1,6 @@
 #include "agent/delta/base_cache.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr ByteView kIndexMagic{"HFBASE1\n", 8};
 constexpr std::size_t kKeyBytes = 32;
+constexpr std::uint64_t kFreeShare = 4;
 constexpr std::uint64_t kSegmentBytes = 64u << 20;
 constexpr std::uint64_t kMaxIndexBytes = 1ull << 30;
 constexpr std::string_view kSegmentEnding = ".bases";
@@ -34,7 +36,11 @@ BaseCache::BaseCache(Options options) : options_(std::move(options)) {
     total_bytes_ = 0;
   }
   RemoveStrangers();
-  usable_ = options_.limit_bytes > 0;
+  limit_bytes_ = options_.limit_bytes;
+  if (const auto free = fs.FreeBytes(options_.directory); free.ok()) {
+    limit_bytes_ = std::min(limit_bytes_, total_bytes_ + *free / kFreeShare);
+  }
+  usable_ = limit_bytes_ > 0;
 }
 
 std::string BaseCache::SegmentPath(std::uint64_t number) const {
@@ -106,13 +112,13 @@ void BaseCache::RemoveStrangers() {
 
 bool BaseCache::WantsMore() const {
   std::lock_guard lock(mutex_);
-  return usable_ && total_bytes_ < options_.limit_bytes;
+  return usable_ && total_bytes_ < limit_bytes_;
 }
 
 void BaseCache::Keep(const ChunkId& id, ByteView object) {
   std::lock_guard lock(mutex_);
   if (!usable_ || places_.contains(id)) return;
-  if (total_bytes_ + object.size() > options_.limit_bytes) return;
+  if (total_bytes_ + object.size() > limit_bytes_) return;
   Append(id, object);
 }
 
@@ -203,7 +209,7 @@ void BaseCache::MakeRoom(const std::map<std::uint64_t, std::uint64_t>& live_byte
     }
     RemoveSegment(number);
   }
-  while (total_bytes_ > options_.limit_bytes && !segments_.empty()) {
+  while (total_bytes_ > limit_bytes_ && !segments_.empty()) {
     RemoveSegment(segments_.begin()->first);
   }
 }

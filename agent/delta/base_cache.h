@@ -2,7 +2,8 @@
 //
 // Hides:      a key of its own (mode 0600, so a run key never lies on the disk), segments, the
 //             index, who has to go.
-// Invariants: I1  The segments have at most limit_bytes after Settle; Keep takes nothing above.
+// Invariants: I1  The segments have at most limit_bytes after Settle; Keep takes nothing above, nor
+//             more than a quarter of what was free on the disk.
 //             I2  What cannot be read, written or trusted is not there: nothing here fails a run.
 //             I3  What a run kept and did not settle is gone at the next Open.
 // Threading:  every method from any thread, Settle after the others.
@@ -67,6 +68,7 @@ class BaseCache {
   absl::Status SaveIndex();
 
   const Options options_;
+  std::uint64_t limit_bytes_ = 0;  // of the options, or less on a full disk
   KeyId key_id_;
   SecretBytes key_;
   mutable std::mutex mutex_;  // guards all below
