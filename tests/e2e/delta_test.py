@@ -14,9 +14,8 @@ from answers import operator, recover
 from damage_faults_test import Store, flip, read
 from rig import Postgres, Rig, compare_trees
 
-ROWS = 300_000
-FILE_ROWS = 800_000
-ROW_BYTES = 80
+ROWS = 200_000
+FILE_ROWS = 800_000  # 64 MB
 SUM = "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM orders t"
 
 
