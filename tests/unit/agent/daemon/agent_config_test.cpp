@@ -77,8 +77,8 @@ TEST_F(AgentConfigTest, DeltasAreOnUnlessASourceSaysOtherwise) {
   EXPECT_FALSE(config->Find("b")->delta);
   EXPECT_TRUE(config->Find("c")->delta);
   EXPECT_EQ(config->Find("c")->delta_cache_bytes, 64u << 20);
-  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cash: 1GiB}}\n", "2:37");
-  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cache: much}}\n", "2:44");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cash: 1GiB}}\n", "2:36");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cache: much}}\n", "2:43");
 }
 
 TEST_F(AgentConfigTest, NamesAreUnique) {
