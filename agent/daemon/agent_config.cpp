@@ -42,11 +42,11 @@ absl::StatusOr<source::FilesOptions> ReadFiles(const ConfigNode& node, bool* dev
 }
 
 absl::StatusOr<source::PostgresOptions> ReadPostgres(FileSystem& fs, const ConfigNode& node) {
-  RETURN_IF_ERROR(node.CheckKeys(
-      {"name", "kind", "host", "port", "database", "user", "password", "password_file", "sslmode",
-       "connection_options", "workers", "pg_dump", "lock_timeout", "max_duration", "unlogged_data",
-       "delta"},
-      {"database"}));
+  RETURN_IF_ERROR(
+      node.CheckKeys({"name", "kind", "host", "port", "database", "user", "password",
+                      "password_file", "sslmode", "connection_options", "workers", "pg_dump",
+                      "lock_timeout", "max_duration", "unlogged_data", "delta"},
+                     {"database"}));
   source::PostgresOptions options;
   source::PostgresConnection& connection = options.connection;
   ASSIGN_OR_RETURN(connection.host, node.Text("host", "/var/run/postgresql"));
