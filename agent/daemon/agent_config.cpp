@@ -24,7 +24,7 @@ absl::StatusOr<std::string> ReadPassword(FileSystem& fs, const ConfigNode& node)
 
 absl::StatusOr<source::FilesOptions> ReadFiles(const ConfigNode& node, bool* device_check) {
   RETURN_IF_ERROR(node.CheckKeys({"name", "kind", "root", "include", "exclude", "one_file_system",
-                                  "max_skipped", "device_check"},
+                                  "max_skipped", "device_check", "delta"},
                                  {"root"}));
   source::FilesOptions options;
   ASSIGN_OR_RETURN(options.root, node.Text("root"));
@@ -42,10 +42,11 @@ absl::StatusOr<source::FilesOptions> ReadFiles(const ConfigNode& node, bool* dev
 }
 
 absl::StatusOr<source::PostgresOptions> ReadPostgres(FileSystem& fs, const ConfigNode& node) {
-  RETURN_IF_ERROR(node.CheckKeys(
-      {"name", "kind", "host", "port", "database", "user", "password", "password_file", "sslmode",
-       "connection_options", "workers", "pg_dump", "lock_timeout", "max_duration", "unlogged_data"},
-      {"database"}));
+  RETURN_IF_ERROR(
+      node.CheckKeys({"name", "kind", "host", "port", "database", "user", "password",
+                      "password_file", "sslmode", "connection_options", "workers", "pg_dump",
+                      "lock_timeout", "max_duration", "unlogged_data", "delta"},
+                     {"database"}));
   source::PostgresOptions options;
   source::PostgresConnection& connection = options.connection;
   ASSIGN_OR_RETURN(connection.host, node.Text("host", "/var/run/postgresql"));
@@ -67,7 +68,7 @@ absl::StatusOr<source::PostgresOptions> ReadPostgres(FileSystem& fs, const Confi
 
 absl::StatusOr<redis::RedisOptions> ReadRedis(FileSystem& fs, const ConfigNode& node) {
   RETURN_IF_ERROR(node.CheckKeys({"name", "kind", "host", "port", "socket", "user", "password",
-                                  "password_file", "timeout", "loading_wait", "mode"}));
+                                  "password_file", "timeout", "loading_wait", "mode", "delta"}));
   redis::RedisOptions options;
   redis::RedisAddress& address = options.address;
   ASSIGN_OR_RETURN(address.host, node.Text("host", address.host));
@@ -111,6 +112,11 @@ absl::StatusOr<SourceConfig> ReadSource(FileSystem& fs, const ConfigNode& node) 
   } else {
     return node.Find("kind")->Refuse(fmt::format("unknown kind '{}'", Escaped(kind)),
                                      "Use files, postgres or redis.");
+  }
+  if (const auto delta = node.Find("delta")) {
+    RETURN_IF_ERROR(delta->CheckKeys({"enabled", "cache"}));
+    ASSIGN_OR_RETURN(config.delta, delta->Bool("enabled", config.delta));
+    ASSIGN_OR_RETURN(config.delta_cache_bytes, delta->Size("cache", config.delta_cache_bytes));
   }
   return config;
 }

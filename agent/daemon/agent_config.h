@@ -7,6 +7,7 @@
 //     - {name: db, kind: postgres, host: /run/postgresql, database: pos, user: backup,
 //     password_file: pg.password}
 //     - {name: cache, kind: redis, host: 127.0.0.1, port: 6379, password_file: redis.password}
+//       # any kind: delta: {enabled: true, cache: 2GiB}
 // Hides:      YAML.
 // Invariants: names are unique; what a kind does not know is refused.
 // Threading:  values and pure functions.
@@ -29,6 +30,8 @@ struct SourceConfig {
   std::string name;
   std::variant<source::FilesOptions, source::PostgresOptions, redis::RedisOptions> options;
   bool device_check = true;  // files: refuse a root that is on another device than last time
+  bool delta = true;         // changed chunks as deltas of old ones
+  std::uint64_t delta_cache_bytes = 2ull << 30;  // of old chunks on this host's disk
 
   std::string kind() const;
 };

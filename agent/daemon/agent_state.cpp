@@ -51,6 +51,12 @@ std::string AgentState::LastPath(const SourceId& source) const {
 std::string AgentState::DevicePath(const SourceId& source) const {
   return SourcePath(directory, source, ".device");
 }
+std::string AgentState::DeltaPath(const SourceId& source) const {
+  return SourcePath(directory, source, ".delta");
+}
+std::string AgentState::BasesDirectory(const SourceId& source) const {
+  return SourcePath(directory, source, ".bases");
+}
 std::string AgentState::RecipientsVersionPath() const {
   return JoinPath(directory, "recipients.version");
 }

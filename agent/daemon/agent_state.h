@@ -1,8 +1,8 @@
 // What an enrolled agent keeps in its data directory: identity, keys, domain secrets, certificate.
 //
 //   lock · identity (0600: ids, addresses, Ed25519 and X25519 secrets, domain secrets) · tls.key ·
-//   tls.pem · ca.pem sources/<source hex>.last (see pipeline/previous_snapshot.h) and .device ·
-//   recipients.version
+//   tls.pem · ca.pem sources/<source hex>.last (see pipeline/previous_snapshot.h), .device,
+//   .delta and .bases/ (see agent/delta) · recipients.version
 // Invariants: I1  `identity` is written last: an agent is enrolled when it is there.
 //             I2  Secrets are read only from files that nobody else may read.
 // Threading:  a value; the certificate is replaced through SaveCertificate only.
@@ -28,6 +28,8 @@ struct AgentState {
 
   std::string LastPath(const SourceId& source) const;
   std::string DevicePath(const SourceId& source) const;
+  std::string DeltaPath(const SourceId& source) const;
+  std::string BasesDirectory(const SourceId& source) const;
   std::string RecipientsVersionPath() const;
 };
 

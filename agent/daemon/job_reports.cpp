@@ -41,6 +41,7 @@ std::string ToJson(const pipeline::BackupReport& report) {
                {"new_bytes", report.new_bytes},
                {"stored_bytes", report.stored_bytes},
                {"sent_objects", report.sent_objects},
+               {"sent_deltas", report.sent_deltas},
                {"seconds", report.seconds},
                {"summary", Escaped(report.summary)},
                {"notes", Listed(report.notes)},

@@ -223,11 +223,19 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
   const pipeline::AgentKeys& keys = options_.state->keys;
   pipeline::BackupRun run(
-      {options_.env, &keys, options_.state->LastPath(id), options_.state->RecipientsVersionPath(),
-       id, config->name, 2, [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
+      {options_.env,
+       &keys,
+       options_.state->LastPath(id),
+       options_.state->RecipientsVersionPath(),
+       id,
+       config->name,
+       2,
+       [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
          ASSIGN_OR_RETURN(const SnapshotDocuments documents, fetcher->Documents(id, seq));
          return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
-       }});
+       },
+       {config->delta, options_.state->DeltaPath(id), options_.state->BasesDirectory(id),
+        config->delta_cache_bytes, fetcher}});
   auto report = run.Run(*source, session, running, running.stop.get_token());
   if (!report.ok()) {
     return WithContext(report.status(), fmt::format("unable to back up source '{}'", config->name));
@@ -238,8 +246,9 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
     if (!kept.ok()) log::Failure(kept);
   }
   detail->set_report_json(ToJson(*report));
-  log::Info("backed up source '{}' as snapshot {}: {} bytes, {} new", config->name, report->seq,
-            report->content_bytes, report->new_bytes);
+  log::Info("backed up source '{}' as snapshot {}: {} bytes, {} new, {} sent ({} of {} as deltas)",
+            config->name, report->seq, report->content_bytes, report->new_bytes,
+            report->stored_bytes, report->sent_deltas, report->sent_objects);
   if (!report->partial) return absl::OkStatus();
   return Error(ErrorKind::kPartial, 2019,
                fmt::format("source '{}' was backed up in part: {} entries were left out or changed "

@@ -15,6 +15,7 @@
 namespace holdfast::pipeline {
 namespace {
 
+constexpr std::size_t kAskBatch = 4096;
 constexpr int kAttempts = 3;  // the controller may lack chunks that were known from the last run
 
 absl::Status Rollback(std::string_view what) {
@@ -57,6 +58,18 @@ class ManifestWriter {
   ContentWriter writer_;
 };
 
+ContentWriter::Offer OfferOfLane(delta::DeltaRun* delta, ChunkPipeline& pipeline) {
+  if (delta == nullptr) {
+    return [&pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
+      return pipeline.Offer(type, id, plaintext);
+    };
+  }
+  auto lane = std::make_shared<delta::DeltaRun::Lane>(*delta);
+  return [lane, &pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
+    return pipeline.Offer(type, id, plaintext, lane->Next(type, id, plaintext));
+  };
+}
+
 std::vector<ChunkId> SortedUnique(std::vector<ChunkId> ids) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -64,9 +77,9 @@ std::vector<ChunkId> SortedUnique(std::vector<ChunkId> ids) {
 }
 
 ReferenceList ListOf(const std::vector<ChunkId>& now, const std::vector<ChunkId>& before,
-                     std::uint64_t seq) {
+                     std::uint64_t seq, bool before_is_known) {
   ReferenceList list;
-  list.full = seq == 1 || seq % kFullReferenceEvery == 1;
+  list.full = seq == 1 || seq % kFullReferenceEvery == 1 || !before_is_known;
   if (list.full) {
     list.added = now;
     return list;
@@ -142,9 +155,46 @@ absl::Status BackupRun::LoadPrevious(const SessionStart& start) {
     previous_.Add(entry.path, EncodeEntry(entry));
     return absl::OkStatus();
   }));
+  // Without the bases of deltas: enough to know what need not be sent, not to tell a difference.
   ASSIGN_OR_RETURN(previous_.references, ReferencedChunks(snapshot));
+  references_known_ = false;
   previous_.head = {start.head_seq, hash};
   return absl::OkStatus();
+}
+
+std::unique_ptr<delta::DeltaRun> BackupRun::BeginDeltas(const SessionStart& start) const {
+  const DeltaPlaces& places = options_.delta;
+  if (places.state_path.empty()) return nullptr;
+  const AgentKeys& keys = *options_.keys;
+  auto id_key = std::make_shared<const HmacKey>(keys.secrets.id_key.view());
+  auto run = std::make_unique<delta::DeltaRun>(delta::DeltaRun::Options{
+      options_.env,
+      places.enabled,
+      places.state_path,
+      places.cache_directory,
+      places.cache_bytes,
+      {keys.secrets.domain, std::move(id_key), places.fetcher, keys.recipient}});
+  run->Begin(start.head_seq == 0 ? Hash256() : RecordHash(start.head_record));
+  return run;
+}
+
+absl::StatusOr<std::vector<ChunkId>> BackupRun::References(const std::vector<ChunkId>& content,
+                                                           const std::vector<Slice>& manifest,
+                                                           IngestSession& session) const {
+  std::vector<ChunkId> references = content;
+  if (delta_) {
+    const std::vector<ChunkId> unknown = delta_->Unknown(content);
+    for (std::size_t begin = 0; begin < unknown.size(); begin += kAskBatch) {
+      const std::size_t end = std::min(unknown.size(), begin + kAskBatch);
+      // What it lacks is found at commit.
+      RETURN_IF_ERROR(
+          AskAll(session, {unknown.begin() + begin, unknown.begin() + end}, delta_.get()).status());
+    }
+    const std::vector<ChunkId> bases = delta_->BasesOf(content);
+    references.insert(references.end(), bases.begin(), bases.end());
+  }
+  for (const Slice& slice : manifest) references.push_back(slice.chunk);
+  return SortedUnique(std::move(references));
 }
 
 absl::StatusOr<CommitRequest> BackupRun::Assemble(const SnapshotAssembly& assembly,
@@ -152,13 +202,9 @@ absl::StatusOr<CommitRequest> BackupRun::Assemble(const SnapshotAssembly& assemb
                                                   std::string kind, std::vector<Slice> manifest,
                                                   std::uint64_t manifest_bytes,
                                                   const SessionStart& start, const RunKey& key) {
-  references_ = assembly.chunks();
-  for (const Slice& slice : manifest) references_.push_back(slice.chunk);
-  references_ = SortedUnique(std::move(references_));
-
   CommitRequest request;
-  request.reference_list =
-      EncodeReferenceList(ListOf(references_, previous_.references, start.head_seq + 1));
+  request.reference_list = EncodeReferenceList(
+      ListOf(references_, previous_.references, start.head_seq + 1, references_known_));
   request.content_bytes = assembly.content_bytes();
   request.entry_count = assembly.entries().size();
   request.duration_ms =
@@ -215,6 +261,12 @@ void BackupRun::Remember(const SnapshotAssembly& assembly, const CommitRequest& 
     report_.notes.push_back(
         fmt::format("the state for the next run was not kept: {}", MessageOf(saved)));
   }
+  if (!delta_) return;
+  if (const absl::Status saved = delta_->Remember(assembly.chunks(), now.head.record_hash);
+      !saved.ok()) {
+    report_.notes.push_back(
+        fmt::format("what the next run needs for deltas was not kept: {}", MessageOf(saved)));
+  }
 }
 
 absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestSession& session,
@@ -230,7 +282,8 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   const HmacKey id_key(secrets.id_key.view());
   const chunker::Chunker content(secrets.chunker_key, chunker::kContentSizes);
   const chunker::Chunker manifest(secrets.chunker_key, chunker::kManifestSizes);
-  ChunkPipeline pipeline(session, {{secrets.domain, key.id, key.key}, options_.seal_threads},
+  ChunkPipeline pipeline(session,
+                         {{secrets.domain, key.id, key.key}, options_.seal_threads, delta_.get()},
                          std::move(known), options_.env.rng, stop);
   progress.bytes_done = 0;
   progress.items_done = 0;
@@ -241,10 +294,7 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
          progress.new_bytes = pipeline.counters().new_bytes.load();
          progress.stored_bytes = pipeline.counters().sealed_bytes.load();
        }},
-      [&pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
-        return pipeline.Offer(type, id, plaintext);
-      },
-      reusable, progress);
+      [this, &pipeline] { return OfferOfLane(delta_.get(), pipeline); }, reusable, progress);
 
   taken_at_ = options_.env.clock.Now();
   ASSIGN_OR_RETURN(const source::SourceResult result, source.Read(assembly, stop));
@@ -258,6 +308,9 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   progress.new_bytes = report_.new_bytes;
   progress.stored_bytes = report_.stored_bytes;
 
+  report_.sent_deltas = delta_ ? delta_->delta_count() : 0;
+
+  ASSIGN_OR_RETURN(references_, References(assembly.chunks(), writer.done().slices, session));
   ASSIGN_OR_RETURN(const CommitRequest request,
                    Assemble(assembly, result, source.kind(), writer.done().slices,
                             writer.done().content_bytes, start, key));
@@ -286,6 +339,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
   RETURN_IF_ERROR(CheckHead(start));
   ASSIGN_OR_RETURN(const std::vector<Recipient> recipients, Recipients(start));
   RETURN_IF_ERROR(LoadPrevious(start));
+  delta_ = BeginDeltas(start);
 
   Rng& rng = options_.env.rng;
   const RunKey key{rng.DrawFixed<KeyId>(), SecretBytes::Take(rng.Draw(32))};
@@ -300,6 +354,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
       return report_;
     }
     not_known_ = outcome.missing;
+    if (delta_) delta_->MakeNoMore();
   }
   return Error(ErrorKind::kFailed, 2015,
                fmt::format("unable to back up source '{}': the controller lacks chunks that were "

@@ -19,6 +19,7 @@
 #include <stop_token>
 #include <string>
 
+#include "agent/delta/delta_run.h"
 #include "agent/pipeline/ingest_session.h"
 #include "agent/pipeline/snapshot_assembly.h"
 #include "agent/source/source.h"
@@ -51,12 +52,22 @@ struct BackupReport {
   std::uint64_t new_bytes = 0;
   std::uint64_t stored_bytes = 0;  // sealed bytes sent in this run
   std::uint64_t sent_objects = 0;
+  std::uint64_t sent_deltas = 0;  // of them
   double seconds = 0;
   std::string summary;
   std::map<std::string, std::string> attributes;
   std::vector<std::string> notes;
   std::vector<Problem> problems;
   std::uint64_t problem_count = 0;
+};
+
+// Where a source's deltas are remembered, see agent/delta.
+struct DeltaPlaces {
+  bool enabled = true;     // false: no new ones; those of earlier runs keep their bases
+  std::string state_path;  // empty: nothing is known of deltas, and none are made
+  std::string cache_directory;
+  std::uint64_t cache_bytes = 0;
+  std::shared_ptr<ChunkFetcher> fetcher;  // for bases that are not in the cache; may be null
 };
 
 class BackupRun {
@@ -71,6 +82,7 @@ class BackupRun {
     int seal_threads = 2;
     // Opens a snapshot of this source from the controller, for when the state file is gone or old.
     std::function<absl::StatusOr<OpenedSnapshot>(std::uint64_t seq)> open_snapshot;
+    DeltaPlaces delta{};
   };
   explicit BackupRun(Options options) : options_(std::move(options)) {}
 
@@ -85,6 +97,11 @@ class BackupRun {
   absl::Status CheckHead(const SessionStart& start) const;
   absl::StatusOr<std::vector<Recipient>> Recipients(const SessionStart& start) const;
   absl::Status LoadPrevious(const SessionStart& start);
+  std::unique_ptr<delta::DeltaRun> BeginDeltas(const SessionStart& start) const;
+  // Chunks, manifest, and the bases of those that are deltas.
+  absl::StatusOr<std::vector<ChunkId>> References(const std::vector<ChunkId>& content,
+                                                  const std::vector<Slice>& manifest,
+                                                  IngestSession& session) const;
   absl::StatusOr<CommitOutcome> Attempt(source::Source& source, IngestSession& session,
                                         const SessionStart& start, const RunKey& key,
                                         RunProgress& progress, std::stop_token stop);
@@ -96,6 +113,8 @@ class BackupRun {
 
   const Options options_;
   PreviousSnapshot previous_;
+  bool references_known_ = true;  // those of the previous snapshot, bases included
+  std::unique_ptr<delta::DeltaRun> delta_;
   std::vector<ChunkId> references_;  // of the snapshot being made
   std::vector<ChunkId> not_known_;   // the controller said that it lacks these
   absl::Time started_;

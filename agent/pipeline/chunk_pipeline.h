@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "agent/delta/delta_run.h"
 #include "agent/pipeline/ingest_session.h"
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
@@ -30,18 +31,24 @@ struct PipelineCounters {
   std::atomic<std::uint64_t> sealed_bytes{0};  // what was sent for it
 };
 
+// One question; what it says of deltas goes to `delta`, when there is one.
+absl::StatusOr<std::vector<bool>> AskAll(IngestSession& session, const std::vector<ChunkId>& ids,
+                                         delta::DeltaRun* delta);
+
 class ChunkPipeline {
  public:
   struct Options {
     ObjectSealer::Options sealer;
     int seal_threads = 2;
+    delta::DeltaRun* delta = nullptr;  // outlives the pipeline; null: no deltas
   };
   // `known` ids count as present without a question; Commit checks them.
   ChunkPipeline(IngestSession& session, Options options, absl::flat_hash_set<ChunkId> known,
                 Rng& rng, std::stop_token stop);
   ~ChunkPipeline();
 
-  absl::Status Offer(ObjectType type, const ChunkId& id, ByteView plaintext);
+  absl::Status Offer(ObjectType type, const ChunkId& id, ByteView plaintext,
+                     delta::BaseChoice bases = {});
   absl::Status Finish();
   const PipelineCounters& counters() const { return counters_; }
 
@@ -53,6 +60,7 @@ class ChunkPipeline {
     ObjectType type;
     ChunkId id;
     Bytes plaintext;
+    delta::BaseChoice bases;
   };
 
   void AskStage();
@@ -61,6 +69,7 @@ class ChunkPipeline {
   absl::Status AskBatch(std::vector<Chunk> batch);
 
   IngestSession& session_;
+  delta::DeltaRun* const delta_;
   Rng& rng_;
   PipelineCounters counters_;
   FirstError error_;

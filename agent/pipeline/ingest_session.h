@@ -12,6 +12,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -48,12 +49,18 @@ struct CommitOutcome {
   std::vector<ChunkId> missing;  // not empty: nothing was committed
 };
 
+// What the controller has of the chunks it was asked about.
+struct KnownChunks {
+  std::vector<bool> have;  // in the order of the question
+  // Those it has as deltas: index in the question, bases.
+  std::vector<std::pair<std::size_t, std::vector<ChunkId>>> deltas;
+};
+
 class IngestSession {
  public:
   virtual ~IngestSession() = default;
   virtual absl::StatusOr<SessionStart> Start() = 0;
-  virtual absl::StatusOr<std::vector<bool>> Ask(
-      const std::vector<ChunkId>& ids) = 0;  // true: it has the chunk
+  virtual absl::StatusOr<KnownChunks> Ask(const std::vector<ChunkId>& ids) = 0;
   virtual absl::Status Send(Bytes object) = 0;
   virtual absl::Status PutEnvelope(const KeyId& key_id, Bytes envelope) = 0;
   virtual absl::StatusOr<CommitOutcome> Commit(const CommitRequest& request) = 0;

@@ -17,9 +17,9 @@ constexpr std::size_t kMaxProblems = 1000;
 class SnapshotAssembly::Lane final : public source::ContentLane {
  public:
   explicit Lane(SnapshotAssembly& assembly)
-      : assembly_(assembly), writer_(assembly.writer_, assembly.offer_, [&assembly](Entry entry) {
-          return assembly.Add(std::move(entry));
-        }) {}
+      : assembly_(assembly),
+        writer_(assembly.writer_, assembly.make_offer_(),
+                [&assembly](Entry entry) { return assembly.Add(std::move(entry)); }) {}
   ~Lane() override {
     if (open_) {
       assembly_.error_.Report(
@@ -54,10 +54,10 @@ class SnapshotAssembly::Lane final : public source::ContentLane {
   bool open_ = false;
 };
 
-SnapshotAssembly::SnapshotAssembly(ContentWriter::Options writer, ContentWriter::Offer offer,
+SnapshotAssembly::SnapshotAssembly(ContentWriter::Options writer, MakeOffer make_offer,
                                    const PreviousSnapshot& previous, Progress& progress)
     : writer_(std::move(writer)),
-      offer_(std::move(offer)),
+      make_offer_(std::move(make_offer)),
       previous_(previous),
       progress_(progress) {}
 SnapshotAssembly::~SnapshotAssembly() = default;

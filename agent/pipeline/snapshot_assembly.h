@@ -29,7 +29,9 @@ struct Progress {
 
 class SnapshotAssembly final : public source::SnapshotBuilder {
  public:
-  SnapshotAssembly(ContentWriter::Options writer, ContentWriter::Offer offer,
+  // `make_offer` is called for every lane, which then offers its chunks in order.
+  using MakeOffer = std::function<ContentWriter::Offer()>;
+  SnapshotAssembly(ContentWriter::Options writer, MakeOffer make_offer,
                    const PreviousSnapshot& previous, Progress& progress);
   ~SnapshotAssembly() override;
 
@@ -58,7 +60,7 @@ class SnapshotAssembly final : public source::SnapshotBuilder {
   class Lane;
 
   const ContentWriter::Options writer_;
-  const ContentWriter::Offer offer_;
+  const MakeOffer make_offer_;
   const PreviousSnapshot& previous_;
   Progress& progress_;
   FirstError error_;

@@ -31,6 +31,29 @@ pipeline::Committed FromProto(const v1::Committed& committed) {
   return result;
 }
 
+absl::StatusOr<pipeline::KnownChunks> FromProto(const v1::Answer& answer, std::size_t asked) {
+  const Bytes& bits = answer.have();
+  if (bits.size() != (asked + 7) / 8) {
+    return Error(ErrorKind::kFailed, 2011,
+                 "the controller answered a dedup question with another count");
+  }
+  pipeline::KnownChunks known;
+  known.have.resize(asked);
+  for (std::size_t i = 0; i < asked; ++i) known.have[i] = (bits[i / 8] >> (i % 8)) & 1;
+  for (const v1::StoredDelta& delta : answer.deltas()) {
+    const ByteView ids = delta.base_ids();
+    if (ids.empty() || ids.size() % ChunkId::kSize != 0) {
+      return Error(ErrorKind::kFailed, 6004, "the controller named the bases of a delta in part");
+    }
+    std::vector<ChunkId> bases;
+    for (std::size_t at = 0; at < ids.size(); at += ChunkId::kSize) {
+      bases.push_back(*ChunkId::From(ids.substr(at, ChunkId::kSize)));
+    }
+    known.deltas.emplace_back(delta.index(), std::move(bases));
+  }
+  return known;
+}
+
 }  // namespace
 
 using Stream = grpc::ClientReaderWriter<v1::BackupRequest, v1::BackupReply>;
@@ -156,7 +179,7 @@ struct GrpcIngestSession::Impl {
     progressed = progressed || !reply.has_failed();
     switch (reply.message_case()) {
       case v1::BackupReply::kAnswer:
-        if (question && reply.answer().number() == question_number) answer = reply.answer().have();
+        if (question && reply.answer().number() == question_number) answer = reply.answer();
         break;
       case v1::BackupReply::kStored:
         return TakeStored(reply.stored().objects());
@@ -320,7 +343,7 @@ struct GrpcIngestSession::Impl {
   std::optional<Bytes> question;
   std::uint64_t question_number = 0;
   bool question_sent = false;
-  std::optional<Bytes> answer;
+  std::optional<v1::Answer> answer;
   std::optional<std::pair<KeyId, Bytes>> envelope;
   bool envelope_sent = false;
   const pipeline::CommitRequest* commit = nullptr;
@@ -341,7 +364,7 @@ absl::StatusOr<pipeline::SessionStart> GrpcIngestSession::Start() {
   return *impl_->start;
 }
 
-absl::StatusOr<std::vector<bool>> GrpcIngestSession::Ask(const std::vector<ChunkId>& ids) {
+absl::StatusOr<pipeline::KnownChunks> GrpcIngestSession::Ask(const std::vector<ChunkId>& ids) {
   Bytes packed;
   packed.reserve(ids.size() * ChunkId::kSize);
   for (const ChunkId& id : ids) packed.append(id.view());
@@ -356,14 +379,9 @@ absl::StatusOr<std::vector<bool>> GrpcIngestSession::Ask(const std::vector<Chunk
   std::unique_lock lock(impl_->mutex);
   RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->answer.has_value(); }));
   impl_->question.reset();
-  const Bytes bits = *std::move(impl_->answer);
-  if (bits.size() != (ids.size() + 7) / 8) {
-    return Error(ErrorKind::kFailed, 2011,
-                 "the controller answered a dedup question with another count");
-  }
-  std::vector<bool> have(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) have[i] = (bits[i / 8] >> (i % 8)) & 1;
-  return have;
+  const v1::Answer answer = *std::move(impl_->answer);
+  lock.unlock();
+  return FromProto(answer, ids.size());
 }
 
 absl::Status GrpcIngestSession::Send(Bytes object) {

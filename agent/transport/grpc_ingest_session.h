@@ -38,7 +38,7 @@ class GrpcIngestSession final : public pipeline::IngestSession {
   ~GrpcIngestSession() override;
 
   absl::StatusOr<pipeline::SessionStart> Start() override;
-  absl::StatusOr<std::vector<bool>> Ask(const std::vector<ChunkId>& ids) override;
+  absl::StatusOr<pipeline::KnownChunks> Ask(const std::vector<ChunkId>& ids) override;
   absl::Status Send(Bytes object) override;
   absl::Status PutEnvelope(const KeyId& key_id, Bytes envelope) override;
   absl::StatusOr<pipeline::CommitOutcome> Commit(const pipeline::CommitRequest& request) override;

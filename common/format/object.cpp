@@ -1,6 +1,9 @@
 #include "common/format/object.h"
 
 #include <zstd.h>
+#include <zstd_errors.h>
+
+#include <algorithm>
 
 #include "common/base/error.h"
 #include "common/format/wire.h"
@@ -15,6 +18,10 @@ constexpr std::uint8_t kSuite = 1;  // HKDF-SHA256 per-object key, AES-256-GCM, 
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kCommitBytes = 32;
 constexpr std::size_t kMaxBases = 3;
+// A delta must be smaller than 6/10 of the plain object: below that the dependence is worth it.
+constexpr std::size_t kDeltaTenths = 6;
+// A sample has little of its own to compress against, hence the larger share.
+constexpr std::size_t kResemblesTenths = 7;
 
 const Bytes& ZeroIv() {
   static const Bytes iv(12, '\0');
@@ -104,13 +111,25 @@ ChunkId ComputeChunkId(const HmacKey& id_key, ObjectType type, ByteView plaintex
 }
 
 struct ObjectSealer::Impl {
+  // What Emit writes beside the keys; of the object sealed last, for SealCopy.
+  struct Sealed {
+    Codec codec = Codec::kRaw;
+    ObjectType type = ObjectType::kContent;
+    ChunkId id;
+    std::vector<ChunkId> bases;
+    const Bytes* buffer = nullptr;  // holds the payload; null: raw, the plaintext is the payload
+    std::size_t payload_bytes = 0;
+  };
+
   Options options;
   Rng& rng;
   std::unique_ptr<ZSTD_CCtx, CompressDelete> zstd{ZSTD_createCCtx()};
-  Bytes buffer{};
+  Bytes plain_buffer{};
+  Bytes delta_buffer{};
+  Sealed last{};
 
-  // Compressed size in `buffer`, or 0 when the codec gains less than 3 %.
-  std::size_t Compress(ByteView plaintext, ByteView prefix) {
+  // Compressed size in `buffer`, or 0 when it would exceed `limit`.
+  std::size_t Compress(ByteView plaintext, ByteView prefix, std::size_t limit, Bytes* buffer) {
     ZSTD_CCtx_reset(zstd.get(), ZSTD_reset_session_and_parameters);
     ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, options.zstd_level);
     ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_contentSizeFlag, 1);
@@ -121,37 +140,78 @@ struct ObjectSealer::Impl {
                              window - 1);  // else the prefix does not fit (CATALOG B)
       ZSTD_CCtx_refPrefix(zstd.get(), prefix.data(), prefix.size());
     }
-    if (buffer.size() < ZSTD_compressBound(plaintext.size()))
-      buffer.resize(ZSTD_compressBound(plaintext.size()));
-    const std::size_t size = ZSTD_compress2(zstd.get(), buffer.data(), buffer.size(),
+    const std::size_t bound = ZSTD_compressBound(plaintext.size());
+    if (buffer->size() < bound) buffer->resize(bound);
+    const std::size_t size = ZSTD_compress2(zstd.get(), buffer->data(), std::min(limit, bound),
                                             plaintext.data(), plaintext.size());
-    HOLDFAST_CHECK(!ZSTD_isError(size));
+    if (ZSTD_isError(size)) {
+      HOLDFAST_CHECK(ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall);
+      return 0;
+    }
+    return size <= limit ? size : 0;
+  }
+
+  // 0 when the codec gains less than 3 %.
+  std::size_t CompressPlain(ByteView plaintext) {
+    const std::size_t size =
+        Compress(plaintext, {}, ZSTD_compressBound(plaintext.size()), &plain_buffer);
     return size < plaintext.size() - plaintext.size() / 33 ? size : 0;
   }
 
-  void Emit(Codec codec, ObjectType type, const ChunkId& id, const std::vector<ChunkId>& bases,
-            ByteView plaintext, ByteView payload, Bytes* out) {
+  void EmitPlain(ObjectType type, const ChunkId& id, ByteView plaintext, std::size_t compressed,
+                 Bytes* out) {
+    last = {compressed == 0 ? Codec::kRaw : Codec::kZstd, type,      id, {},
+            compressed == 0 ? nullptr : &plain_buffer,    compressed};
+    Emit(options.key_id, options.run_key, plaintext, out);
+  }
+
+  void EmitDelta(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
+                 std::size_t compressed, Bytes* out) {
+    last = {Codec::kZstdDelta, type, id, {}, &delta_buffer, compressed};
+    for (const auto& [base, bytes] : bases) last.bases.push_back(base);
+    Emit(options.key_id, options.run_key, plaintext, out);
+  }
+
+  void Emit(const KeyId& key_id, const SecretBytes& key, ByteView plaintext, Bytes* out) {
+    const ByteView payload =
+        last.buffer == nullptr ? plaintext : ByteView(*last.buffer).substr(0, last.payload_bytes);
     Writer header;
     header.Raw(kMagic);
     header.U8(kVersion);
     header.U8(kSuite);
-    header.U8(static_cast<std::uint8_t>(codec));
-    header.U8(static_cast<std::uint8_t>(type));
+    header.U8(static_cast<std::uint8_t>(last.codec));
+    header.U8(static_cast<std::uint8_t>(last.type));
     header.Raw(options.domain.view());
-    header.Raw(options.key_id.view());
-    header.Raw(id.view());
-    header.U8(static_cast<std::uint8_t>(bases.size()));
-    for (const ChunkId& base : bases) header.Raw(base.view());
+    header.Raw(key_id.view());
+    header.Raw(last.id.view());
+    header.U8(static_cast<std::uint8_t>(last.bases.size()));
+    for (const ChunkId& base : last.bases) header.Raw(base.view());
     header.U32(static_cast<std::uint32_t>(plaintext.size()));
     header.U32(static_cast<std::uint32_t>(payload.size() + kGcmTagBytes));
     const Bytes salt = rng.Draw(kSaltBytes);
     header.Raw(salt);
-    const ObjectKeys keys = DeriveKeys(options.run_key, salt, header.bytes());
+    const ObjectKeys keys = DeriveKeys(key, salt, header.bytes());
     header.Raw(keys.commit);
     out->append(header.bytes());
     AesGcmSeal(keys.key.view(), ZeroIv(), header.bytes(), payload, out);
   }
 };
+
+namespace {
+
+// The plaintexts one after the other; in `storage` when there are several.
+ByteView Concatenated(const ObjectSealer::Bases& bases, Bytes* storage) {
+  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
+  if (bases.size() == 1) return bases[0].second;
+  Bytes& prefix = *storage;
+  std::size_t size = 0;
+  for (const auto& [id, bytes] : bases) size += bytes.size();
+  prefix.reserve(size);
+  for (const auto& [id, bytes] : bases) prefix.append(bytes);
+  return prefix;
+}
+
+}  // namespace
 
 ObjectSealer::ObjectSealer(Options options, Rng& rng)
     : impl_(std::make_unique<Impl>(Impl{std::move(options), rng})) {
@@ -161,29 +221,58 @@ ObjectSealer::~ObjectSealer() = default;
 
 void ObjectSealer::Seal(ObjectType type, const ChunkId& id, ByteView plaintext, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
-  const std::size_t compressed = impl_->Compress(plaintext, {});
-  if (compressed == 0) {
-    impl_->Emit(Codec::kRaw, type, id, {}, plaintext, plaintext, out);
-  } else {
-    impl_->Emit(Codec::kZstd, type, id, {}, plaintext,
-                ByteView(impl_->buffer).substr(0, compressed), out);
-  }
+  impl_->EmitPlain(type, id, plaintext, impl_->CompressPlain(plaintext), out);
 }
 
 void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
-                             const std::vector<std::pair<ChunkId, ByteView>>& bases, Bytes* out) {
-  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
+                             const Bases& bases, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
-  Bytes prefix;
-  std::vector<ChunkId> ids;
-  for (const auto& [base_id, bytes] : bases) {
-    ids.push_back(base_id);
-    prefix.append(bytes);
-  }
-  const std::size_t compressed = impl_->Compress(plaintext, prefix);
+  Bytes storage;
+  const std::size_t compressed =
+      impl_->Compress(plaintext, Concatenated(bases, &storage),
+                      plaintext.size() - plaintext.size() / 33, &impl_->delta_buffer);
   if (compressed == 0) return Seal(type, id, plaintext, out);
-  impl_->Emit(Codec::kZstdDelta, type, id, ids, plaintext,
-              ByteView(impl_->buffer).substr(0, compressed), out);
+  impl_->EmitDelta(type, id, plaintext, bases, compressed, out);
+}
+
+Codec ObjectSealer::SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext,
+                                const Bases& bases, std::size_t expected_plain_bytes, Bytes* out) {
+  HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
+  Bytes storage;
+  const std::size_t ids = bases.size() * ChunkId::kSize;  // a delta's header is that much longer
+  const std::size_t guess = expected_plain_bytes == 0
+                                ? plaintext.size()
+                                : std::min(expected_plain_bytes, plaintext.size());
+  const std::size_t allowed = guess * kDeltaTenths / 10;
+  const std::size_t delta = allowed <= ids
+                                ? 0
+                                : impl_->Compress(plaintext, Concatenated(bases, &storage),
+                                                  allowed - ids, &impl_->delta_buffer);
+  if (delta != 0 && expected_plain_bytes != 0 && delta + ids < allowed / 2) {
+    impl_->EmitDelta(type, id, plaintext, bases, delta, out);
+    return Codec::kZstdDelta;
+  }
+  const std::size_t compressed = impl_->CompressPlain(plaintext);
+  const std::size_t plain = compressed == 0 ? plaintext.size() : compressed;
+  if (delta != 0 && (delta + ids) * 10 < plain * kDeltaTenths) {
+    impl_->EmitDelta(type, id, plaintext, bases, delta, out);
+    return Codec::kZstdDelta;
+  }
+  impl_->EmitPlain(type, id, plaintext, compressed, out);
+  return impl_->last.codec;
+}
+
+bool ObjectSealer::Resembles(ByteView sample, ByteView neighbourhood) {
+  if (sample.empty() || neighbourhood.empty()) return false;
+  const std::size_t alone = impl_->CompressPlain(sample);
+  const std::size_t allowed = (alone == 0 ? sample.size() : alone) * kResemblesTenths / 10;
+  return impl_->Compress(sample, neighbourhood, allowed, &impl_->delta_buffer) != 0;
+}
+
+void ObjectSealer::SealCopy(const KeyId& key_id, const SecretBytes& key, ByteView plaintext,
+                            Bytes* out) {
+  HOLDFAST_CHECK(!impl_->last.id.IsZero() && key.size() == 32);
+  impl_->Emit(key_id, key, plaintext, out);
 }
 
 struct ObjectOpener::Impl {

@@ -60,10 +60,21 @@ class ObjectSealer {
   ~ObjectSealer();
   // Appends the sealed object to `out`. Requires plaintext.size() in 1…kMaxPlainBytes.
   void Seal(ObjectType type, const ChunkId& id, ByteView plaintext, Bytes* out);
-  // The same against up to three base plaintexts as zstd prefix; for tests of the decoder and
-  // issue-later use.
-  void SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
-                 const std::vector<std::pair<ChunkId, ByteView>>& bases, Bytes* out);
+  using Bases = std::vector<std::pair<ChunkId, ByteView>>;  // 1 to 3, none of them a delta
+  // The same against the plaintexts of bases as zstd prefix, whenever that compresses at all.
+  void SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
+                 Bytes* out);
+  // A delta when it is smaller than 0.6 of the plain object, else the plain object. Says which.
+  // `expected_plain_bytes` is a guess from the bases (0: none): a delta below half of the allowed
+  // size of the guess is taken without compressing a second time to compare, and an attempt ends
+  // as soon as it exceeds what the guess allows.
+  Codec SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
+                    std::size_t expected_plain_bytes, Bytes* out);
+  // Whether `sample` of a chunk compresses much better after `neighbourhood`, where it would lie in
+  // a base: a cheap guess before bases are read and SealSmaller is tried.
+  bool Resembles(ByteView sample, ByteView neighbourhood);
+  // The object sealed last once more, under another key. Requires the same plaintext.
+  void SealCopy(const KeyId& key_id, const SecretBytes& key, ByteView plaintext, Bytes* out);
 
  private:
   struct Impl;

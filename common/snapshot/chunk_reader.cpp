@@ -1,9 +1,16 @@
 #include "common/snapshot/chunk_reader.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "fmt/format.h"
 
 namespace holdfast {
+namespace {
+
+constexpr std::size_t kBaseBatch = 8;  // fetched and held together: ~8 MiB
+
+}  // namespace
 
 ChunkReader::ChunkReader(DomainId domain, std::shared_ptr<const HmacKey> id_key,
                          ObjectOpener::RunKeyLookup run_keys, std::shared_ptr<ChunkFetcher> fetcher,
@@ -41,16 +48,73 @@ absl::StatusOr<std::vector<ChunkReader::Plaintext>> ChunkReader::Get(
                  fmt::format("unable to fetch {} chunks: the store gave {}", missing.size(),
                              objects.size()));
   }
-  for (std::size_t i = 0; i < missing.size(); ++i) {
-    ASSIGN_OR_RETURN(Bytes plaintext, Open(type, missing[i], objects[i]));
-    auto shared = std::make_shared<const Bytes>(std::move(plaintext));
-    Remember(missing[i], shared);
-    result[missing_index[i]] = std::move(shared);
-  }
+  std::vector<Plaintext> opened(missing.size());
+  RETURN_IF_ERROR(OpenAll(type, missing, objects, &opened));
+  for (std::size_t i = 0; i < missing.size(); ++i) result[missing_index[i]] = std::move(opened[i]);
   return result;
 }
 
-absl::StatusOr<Bytes> ChunkReader::Open(ObjectType type, const ChunkId& id, ByteView object) {
+// Plain chunks first: they may be bases of the others. Then deltas in order, so many together as
+// need at most kBaseBatch bases that are not there yet; neighbours share bases.
+absl::Status ChunkReader::OpenAll(ObjectType type, const std::vector<ChunkId>& ids,
+                                  const std::vector<Bytes>& objects,
+                                  std::vector<Plaintext>* opened) {
+  struct Delta {
+    std::size_t index;
+    std::vector<ChunkId> bases;
+  };
+  std::vector<Delta> deltas;
+  BaseMap held;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    auto header = ParseObjectHeader(objects[i]);
+    if (header.ok() && header->codec == Codec::kZstdDelta) {
+      deltas.push_back({i, std::move(header->bases)});
+      continue;
+    }
+    ASSIGN_OR_RETURN((*opened)[i], Open(type, ids[i], objects[i], held));
+    held[ids[i]] = (*opened)[i];
+  }
+  for (std::size_t begin = 0; begin < deltas.size();) {
+    std::vector<ChunkId> lacked;
+    std::size_t end = begin;
+    for (; end < deltas.size() && lacked.size() < kBaseBatch; ++end) {
+      for (const ChunkId& base : deltas[end].bases) {
+        if (held.contains(base)) continue;
+        if (Plaintext cached = Cached(base)) {
+          held[base] = std::move(cached);
+        } else if (std::find(lacked.begin(), lacked.end(), base) == lacked.end()) {
+          lacked.push_back(base);
+        }
+      }
+    }
+    RETURN_IF_ERROR(WithContext(
+        HoldBases(lacked, &held),
+        fmt::format("unable to open chunk '{}', a delta", ids[deltas[begin].index].hex())));
+    for (; begin < end; ++begin) {
+      const std::size_t i = deltas[begin].index;
+      ASSIGN_OR_RETURN((*opened)[i], Open(type, ids[i], objects[i], held));
+    }
+    // What the next ones need is in the cache too; these may go.
+    held.clear();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ChunkReader::HoldBases(const std::vector<ChunkId>& ids, BaseMap* held) {
+  if (ids.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, Fetch(ids));
+  if (objects.size() != ids.size())
+    return Error(ErrorKind::kIntegrity, 4080, "unable to fetch delta bases");
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    ASSIGN_OR_RETURN((*held)[ids[i]], Open(ObjectType::kContent, ids[i], objects[i], std::nullopt));
+  }
+  return absl::OkStatus();
+}
+
+// Depth 1: without `bases` a delta is refused, so a hostile store cannot build chains.
+absl::StatusOr<ChunkReader::Plaintext> ChunkReader::Open(
+    ObjectType type, const ChunkId& id, ByteView object,
+    std::optional<std::reference_wrapper<const BaseMap>> bases) {
   std::unique_ptr<ObjectOpener> opener;
   {
     std::lock_guard lock(mutex_);
@@ -60,21 +124,24 @@ absl::StatusOr<Bytes> ChunkReader::Open(ObjectType type, const ChunkId& id, Byte
     }
   }
   if (!opener) opener = std::make_unique<ObjectOpener>(domain_, id_key_, run_keys_);
-  auto plaintext =
-      opener->Open(id, type, object, [this](const ChunkId& base) { return OpenBase(base); });
-  std::lock_guard lock(mutex_);
-  idle_openers_.push_back(std::move(opener));
-  return plaintext;
-}
-
-// Depth 1: a base that is itself a delta is refused, so a hostile store cannot build chains.
-absl::StatusOr<Bytes> ChunkReader::OpenBase(const ChunkId& id) {
-  if (const Plaintext cached = Cached(id)) return *cached;
-  ASSIGN_OR_RETURN(const std::vector<Bytes> objects, Fetch({id}));
-  if (objects.size() != 1)
-    return Error(ErrorKind::kIntegrity, 4080, "unable to fetch a delta base");
-  ObjectOpener opener(domain_, id_key_, run_keys_);
-  return opener.Open(id, ObjectType::kContent, objects[0], nullptr);
+  ObjectOpener::BaseLookup lookup;
+  if (bases) {
+    lookup = [&held = bases->get()](const ChunkId& base) -> absl::StatusOr<Bytes> {
+      const auto found = held.find(base);
+      if (found != held.end()) return *found->second;
+      return Error(ErrorKind::kIntegrity, 4080,
+                   fmt::format("unable to find delta base '{}'", base.hex()));
+    };
+  }
+  auto plaintext = opener->Open(id, type, object, lookup);
+  {
+    std::lock_guard lock(mutex_);
+    idle_openers_.push_back(std::move(opener));
+  }
+  if (!plaintext.ok()) return plaintext.status();
+  auto shared = std::make_shared<const Bytes>(*std::move(plaintext));
+  Remember(id, shared);
+  return shared;
 }
 
 ChunkReader::Plaintext ChunkReader::Cached(const ChunkId& id) {

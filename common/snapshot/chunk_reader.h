@@ -1,14 +1,19 @@
 // Plaintext of chunks by id: fetches in batches, opens, checks, and keeps the most recent ones.
 //
 // Hides:      batching, the cache (bounded in bytes), a pool of openers, delta bases.
-// Invariants: what Get returns was opened under its id; the cache never exceeds its bound by more
-// than one batch. Threading:  every method from any thread. Errors:     of the fetcher and of
+// Invariants: I1  What Get returns was opened under its id; the cache never exceeds its bound by
+//             more than one batch.
+//             I2  Deltas that are read in order fetch and open each base once, as long as it stays
+//             in the cache.
+// Threading:  every method from any thread. Errors:     of the fetcher and of
 // ObjectOpener.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -27,9 +32,13 @@ class ChunkReader {
   absl::StatusOr<std::vector<Plaintext>> Get(ObjectType type, const std::vector<ChunkId>& ids);
 
  private:
-  absl::StatusOr<Bytes> Open(ObjectType type, const ChunkId& id, ByteView object);
+  using BaseMap = absl::flat_hash_map<ChunkId, Plaintext>;
+  absl::Status OpenAll(ObjectType type, const std::vector<ChunkId>& ids,
+                       const std::vector<Bytes>& objects, std::vector<Plaintext>* opened);
+  absl::Status HoldBases(const std::vector<ChunkId>& ids, BaseMap* held);
+  absl::StatusOr<Plaintext> Open(ObjectType type, const ChunkId& id, ByteView object,
+                                 std::optional<std::reference_wrapper<const BaseMap>> bases);
   absl::StatusOr<std::vector<Bytes>> Fetch(const std::vector<ChunkId>& ids);
-  absl::StatusOr<Bytes> OpenBase(const ChunkId& id);
   Plaintext Cached(const ChunkId& id);
   void Remember(const ChunkId& id, const Plaintext& plaintext);
 

@@ -6,7 +6,8 @@
 // all.
 //             I2  CommitSnapshot succeeds only when every chunk of the new snapshot is LIVE in the
 //             agent's domain at
-//                 that moment; it then references them until the snapshot is removed.
+//                 that moment, and the bases of its deltas are among them; it then references
+//                 them until the snapshot is removed.
 //             I3  Committing seq n costs O(difference to n−1). Seqs and row ids are never used
 //             twice. I4  One run_id is committed at most once; asking again gives the same answer.
 //             I5  Ids are looked up within the caller's domain: "exists elsewhere" and "does not
@@ -70,19 +71,22 @@ class Catalog {
                                                    std::uint64_t open_number) = 0;
   // Durable objects of an open pack become LIVE (STORED). A chunk that is LIVE already keeps its
   // first place.
-  virtual absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries) = 0;
+  // `bases` names those of the deltas among them; a base that is not LIVE and plain: kIntegrity
+  // 5066, and nothing is added. A base that is whole again makes its deltas LIVE again.
+  virtual absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries,
+                                 const DeltaBases& bases) = 0;
   virtual absl::Status FinishPack(std::int64_t pack_row, const PackName& name,
                                   std::uint64_t size_bytes) = 0;
   virtual absl::Status ForgetPack(std::int64_t pack_row) = 0;  // given up: its chunk rows go
   virtual absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) = 0;
-  virtual absl::StatusOr<std::vector<bool>> HasChunks(const DomainId& domain,
-                                                      const std::vector<ChunkId>& ids) = 0;
+  virtual absl::StatusOr<std::vector<ChunkPresence>> FindChunks(
+      const DomainId& domain, const std::vector<ChunkId>& ids) = 0;
   // One per id, kNotFound 5020 naming the first unknown one.
   virtual absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
                                                             const std::vector<ChunkId>& ids) = 0;
-  virtual absl::Status MarkBad(
-      const DomainId& domain,
-      const ChunkId& id) = 0;  // not LIVE any more: the next backup sends it again
+  virtual absl::Status MarkBad(const DomainId& domain,
+                               const ChunkId& id) = 0;  // not LIVE any more, nor its deltas: the
+                                                        // next backup sends them again
 
   // Snapshots
   virtual absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,

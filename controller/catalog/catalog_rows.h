@@ -4,6 +4,7 @@
 // Threading: values.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +61,14 @@ struct ChunkLocation {
   PackLocation pack;
   std::uint64_t offset_bytes = 0;
   std::uint32_t length_bytes = 0;
+};
+
+using DeltaBases = std::map<ChunkId, std::vector<ChunkId>>;  // of deltas that are added
+
+// What the catalog knows of a chunk that was asked for.
+struct ChunkPresence {
+  bool live = false;
+  std::vector<ChunkId> bases;  // not empty: it is stored as a delta
 };
 
 struct SnapshotRow {

@@ -207,10 +207,39 @@ absl::Status CheckNoneIsBad(SqliteDb& db, std::int64_t source_row, std::vector<C
   return missing->empty() ? absl::OkStatus() : MissingChunks();
 }
 
+absl::Status BasesAreMissing() {
+  return Error(ErrorKind::kIntegrity, 5067,
+               "unable to commit the snapshot: its reference list lacks the base of a delta",
+               "Run the backup again; the agent's release does not fit when it stays so.");
+}
+
+// What the changes may have broken: that the bases of every delta are in the set too.
+absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
+  ASSIGN_OR_RETURN(
+      Statement lacks,
+      db.Prepare("SELECT 1 FROM delta d WHERE d.chunk=?1 AND NOT EXISTS("
+                 "SELECT 1 FROM span s WHERE s.chunk=d.base AND s.source=?2 AND s.last=0)"));
+  for (const auto& [row, id] : plan.open) {
+    lacks.Reset();
+    ASSIGN_OR_RETURN(const bool broken, lacks.Bind(row, plan.state.source.row).Step());
+    if (broken) return BasesAreMissing();
+  }
+  ASSIGN_OR_RETURN(Statement needed,
+                   db.Prepare("SELECT 1 FROM delta d JOIN span s ON s.chunk=d.chunk "
+                              "WHERE d.base=?1 AND s.source=?2 AND s.last=0 LIMIT 1"));
+  for (const std::int64_t row : plan.close) {
+    needed.Reset();
+    ASSIGN_OR_RETURN(const bool broken, needed.Bind(row, plan.state.source.row).Step());
+    if (broken) return BasesAreMissing();
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commit,
                      std::uint64_t now_ms, std::vector<ChunkId>* missing) {
   const std::int64_t source = plan.state.source.row;
   RETURN_IF_ERROR(CheckNoneIsBad(db, source, missing));
+  RETURN_IF_ERROR(CheckBases(db, plan));
   RETURN_IF_ERROR(
       db.Run("UPDATE source SET head=?2,max_seq=max(max_seq,?2),committing=0 "
              "WHERE row=?1 AND head=?2-1",

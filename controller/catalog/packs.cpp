@@ -38,10 +38,59 @@ absl::Status UnknownChunk(const ChunkId& id) {
   return Error(ErrorKind::kNotFound, 5020, fmt::format("unable to find chunk '{}'", id.hex()));
 }
 
-absl::StatusOr<ChunkLocation> ReadLocation(Statement& row, std::int64_t domain, const ChunkId& id) {
+// A delta of a delta would not open, nor one of a chunk that is not there.
+absl::Status ReplaceBases(SqliteDb& db, ChunkLookup& lookup, std::int64_t domain_row,
+                          std::int64_t chunk_row, const std::vector<ChunkId>& bases) {
+  RETURN_IF_ERROR(db.Run("DELETE FROM delta WHERE chunk=?1", chunk_row));
+  for (std::size_t place = 0; place < bases.size(); ++place) {
+    ASSIGN_OR_RETURN(const ChunkRow base, lookup.Find(domain_row, bases[place]));
+    ASSIGN_OR_RETURN(Statement deltas, db.Prepare("SELECT 1 FROM delta WHERE chunk=?1"));
+    ASSIGN_OR_RETURN(const bool is_delta, deltas.Bind(base.rid).Step());
+    if (base.rid == 0 || base.state != kChunkLive || is_delta || base.rid == chunk_row) {
+      return Error(ErrorKind::kIntegrity, 5066,
+                   fmt::format("unable to store a delta: its base '{}' is {}", bases[place].hex(),
+                               is_delta ? "itself a delta" : "not there"),
+                   "Run the backup again.");
+    }
+    RETURN_IF_ERROR(db.Run("INSERT INTO delta(chunk,place,base) VALUES(?1,?2,?3)", chunk_row,
+                           static_cast<std::int64_t>(place), base.rid));
+  }
+  return absl::OkStatus();
+}
+
+// Deltas that were of no use for want of this base, and lack no other one.
+absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row) {
+  return db.Run(
+      "UPDATE chunk SET state=1 WHERE state=?2 AND rid IN (SELECT chunk FROM delta WHERE base=?1) "
+      "AND NOT EXISTS(SELECT 1 FROM delta d LEFT JOIN chunk b ON b.rid=d.base "
+      "WHERE d.chunk=chunk.rid AND ifnull(b.state,0)<>1)",
+      base_row, kChunkBaseBad);
+}
+
+// The first of a delta's bases that is not LIVE.
+absl::StatusOr<std::string> NameBadBase(SqliteDb& db, std::int64_t domain, const ChunkId& id) {
+  ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+  ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain, id));
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare("SELECT b.id FROM delta d JOIN chunk b ON b.rid=d.base "
+                              "WHERE d.chunk=?1 AND b.state<>1 ORDER BY d.place"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(chunk.rid).Step());
+  return found ? ToHex(row.Blob(0)) : "";
+}
+
+absl::StatusOr<ChunkLocation> ReadLocation(SqliteDb& db, Statement& row, std::int64_t domain,
+                                           const ChunkId& id) {
   row.Reset();
   ASSIGN_OR_RETURN(const bool found, row.Bind(id.view().substr(0, 8), id, domain).Step());
   if (!found) return UnknownChunk(id);
+  if (row.Integer(0) == kChunkBaseBad) {
+    ASSIGN_OR_RETURN(const std::string base, NameBadBase(db, domain, id));
+    return Error(ErrorKind::kIntegrity, 5025,
+                 fmt::format("unable to read chunk '{}': it is a delta, and the stored copy of its "
+                             "base '{}' is lost or damaged",
+                             id.hex(), base),
+                 "The next backup sends it again if its source still has it.");
+  }
   if (row.Integer(0) != kChunkLive) {
     return Error(
         ErrorKind::kIntegrity, 5025,
@@ -93,8 +142,8 @@ absl::StatusOr<std::int64_t> SqliteCatalog::AddOpenPack(const DomainId& domain,
   });
 }
 
-absl::Status SqliteCatalog::AddChunks(std::int64_t pack_row,
-                                      const std::vector<PackEntry>& entries) {
+absl::Status SqliteCatalog::AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries,
+                                      const DeltaBases& bases) {
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const PackRow pack, FindPack(db, pack_row));
     if (pack.state != kPackOpen) return NotOpen(pack_row);
@@ -102,16 +151,24 @@ absl::Status SqliteCatalog::AddChunks(std::int64_t pack_row,
     std::uint64_t end = pack.size_bytes;
     for (const PackEntry& entry : entries) {
       end = std::max(end, entry.offset_bytes + entry.length_bytes);
-      ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(pack.domain_row, entry.id));
+      ASSIGN_OR_RETURN(ChunkRow chunk, lookup.Find(pack.domain_row, entry.id));
+      if (chunk.rid != 0 && chunk.state == kChunkLive) continue;
+      const auto of = bases.find(entry.id);
       if (chunk.rid == 0) {
         RETURN_IF_ERROR(
             db.Run("INSERT INTO chunk(id,domain,pack,off,len,state) VALUES(?1,?2,?3,?4,?5,1)",
                    entry.id, pack.domain_row, pack_row, entry.offset_bytes, entry.length_bytes));
-      } else if (chunk.state != kChunkLive) {
+        if (of == bases.end()) continue;
+        chunk.rid = db.LastRow();
+      } else {
         // Whole again, for the snapshots that reference it already too.
         RETURN_IF_ERROR(db.Run("UPDATE chunk SET pack=?2,off=?3,len=?4,state=1 WHERE rid=?1",
                                chunk.rid, pack_row, entry.offset_bytes, entry.length_bytes));
       }
+      const std::vector<ChunkId> none;
+      RETURN_IF_ERROR(ReplaceBases(db, lookup, pack.domain_row, chunk.rid,
+                                   of == bases.end() ? none : of->second));
+      RETURN_IF_ERROR(ReviveDeltasOf(db, chunk.rid));
     }
     return db.Run("UPDATE pack SET size=?2 WHERE row=?1", pack_row, end);
   });
@@ -141,6 +198,13 @@ absl::Status SqliteCatalog::ForgetPack(std::int64_t pack_row) {
                  "NOT EXISTS(SELECT 1 FROM span WHERE span.chunk=chunk.rid)",
                  pack_row));
       RETURN_IF_ERROR(db.Run("UPDATE chunk SET state=?2 WHERE pack=?1", pack_row, kChunkBad));
+      RETURN_IF_ERROR(
+          db.Run("DELETE FROM delta WHERE "
+                 "NOT EXISTS(SELECT 1 FROM chunk WHERE chunk.rid=delta.chunk)"));
+      RETURN_IF_ERROR(
+          db.Run("UPDATE chunk SET state=?2 WHERE state=1 AND rid IN (SELECT d.chunk FROM delta d "
+                 "LEFT JOIN chunk b ON b.rid=d.base WHERE b.rid IS NULL OR b.pack=?1)",
+                 pack_row, kChunkBaseBad));
     }
     return db.Run("UPDATE pack SET state=?2,size=0 WHERE row=?1", pack_row, kPackGivenUp);
   });
@@ -156,18 +220,30 @@ absl::StatusOr<std::optional<std::int64_t>> SqliteCatalog::FindOpenPack(std::uin
   });
 }
 
-absl::StatusOr<std::vector<bool>> SqliteCatalog::HasChunks(const DomainId& domain,
-                                                           const std::vector<ChunkId>& ids) {
-  return Read([&](SqliteDb& db) -> absl::StatusOr<std::vector<bool>> {
-    std::vector<bool> has(ids.size());
+absl::StatusOr<std::vector<ChunkPresence>> SqliteCatalog::FindChunks(
+    const DomainId& domain, const std::vector<ChunkId>& ids) {
+  return Read([&](SqliteDb& db) -> absl::StatusOr<std::vector<ChunkPresence>> {
+    std::vector<ChunkPresence> found(ids.size());
     ASSIGN_OR_RETURN(const auto domain_row, FindDomain(db, domain));
-    if (!domain_row) return has;
+    if (!domain_row) return found;
     ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+    ASSIGN_OR_RETURN(Statement base,
+                     db.Prepare("SELECT c.id FROM delta d JOIN chunk c "
+                                "ON c.rid=d.base WHERE d.chunk=?1 ORDER BY d.place"));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(*domain_row, ids[i]));
-      has[i] = chunk.rid != 0 && chunk.state == kChunkLive;
+      found[i].live = chunk.rid != 0 && chunk.state == kChunkLive;
+      if (!found[i].live) continue;
+      base.Reset();
+      base.Bind(chunk.rid);
+      for (;;) {
+        ASSIGN_OR_RETURN(const bool more, base.Step());
+        if (!more) break;
+        ASSIGN_OR_RETURN(const ChunkId id, base.Id<ChunkId>(0));
+        found[i].bases.push_back(id);
+      }
     }
-    return has;
+    return found;
   });
 }
 
@@ -185,7 +261,7 @@ absl::StatusOr<std::vector<ChunkLocation>> SqliteCatalog::Locate(const DomainId&
                    "WHERE substr(c.id,1,8)=?1 AND c.id=?2 AND c.domain=?3"));
     locations.reserve(ids.size());
     for (const ChunkId& id : ids) {
-      ASSIGN_OR_RETURN(ChunkLocation location, ReadLocation(row, *domain_row, id));
+      ASSIGN_OR_RETURN(ChunkLocation location, ReadLocation(db, row, *domain_row, id));
       locations.push_back(std::move(location));
     }
     return locations;
@@ -199,7 +275,11 @@ absl::Status SqliteCatalog::MarkBad(const DomainId& domain, const ChunkId& id) {
     ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(*domain_row, id));
     if (chunk.rid == 0) return UnknownChunk(id);
-    return db.Run("UPDATE chunk SET state=?2 WHERE rid=?1", chunk.rid, kChunkBad);
+    RETURN_IF_ERROR(db.Run("UPDATE chunk SET state=?2 WHERE rid=?1", chunk.rid, kChunkBad));
+    return db.Run(
+        "UPDATE chunk SET state=?2 WHERE state=1 AND rid IN (SELECT chunk FROM delta WHERE "
+        "base=?1)",
+        chunk.rid, kChunkBaseBad);
   });
 }
 

@@ -10,7 +10,7 @@ constexpr std::int64_t kApplicationId = 0x48464341;  // "HFCA"
 
 // Version 1. In short:
 //   chunk      id is looked up through an index on its first 8 bytes, which is half as large as one
-//              on the whole id. base is for delta chunks, 0 costs nothing.
+//              on the whole id. base is not used: a delta has up to three, see version 2.
 //   span       chunk is in the source's snapshots first … last; last = 0: still in the newest one.
 //              Row ids, not ids, so that a span is 31 bytes with its index.
 //   source     committing <> 0: a commit of that seq is under way or was cut off; its spans are
@@ -52,11 +52,17 @@ CREATE TABLE snapshot(source INT NOT NULL, seq INT NOT NULL, state INT NOT NULL,
 CREATE UNIQUE INDEX snapshot_run ON snapshot(source,run_id);
 )sql";
 
+// Version 2: what deltas depend on. Who deletes a chunk deletes its rows here.
+constexpr char kVersion2[] = R"sql(
+CREATE TABLE delta(chunk INT, place INT, base INT NOT NULL, PRIMARY KEY(chunk,place)) WITHOUT ROWID;
+CREATE INDEX delta_base ON delta(base);
+)sql";
+
 struct Migration {
   int version;
   const char* sql;
 };
-constexpr Migration kMigrations[] = {{1, kVersion1}};
+constexpr Migration kMigrations[] = {{1, kVersion1}, {2, kVersion2}};
 
 absl::StatusOr<std::int64_t> ReadNumber(SqliteDb& db, const char* sql) {
   ASSIGN_OR_RETURN(Statement statement, db.Prepare(sql));

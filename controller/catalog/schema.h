@@ -10,11 +10,12 @@
 
 namespace holdfast::catalog {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // chunk.state
 inline constexpr int kChunkLive = 1;
 inline constexpr int kChunkBad = 2;  // lost or damaged, still referenced: sent again by a backup
+inline constexpr int kChunkBaseBad = 3;  // a delta whose base is not LIVE: of no use without it
 // pack.state
 inline constexpr int kPackOpen = 1;
 inline constexpr int kPackSealed = 2;

@@ -44,13 +44,14 @@ class SqliteCatalog final : public Catalog {
 
   absl::StatusOr<std::int64_t> AddOpenPack(const DomainId& domain,
                                            std::uint64_t open_number) override;
-  absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries) override;
+  absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries,
+                         const DeltaBases& bases) override;
   absl::Status FinishPack(std::int64_t pack_row, const PackName& name,
                           std::uint64_t size_bytes) override;
   absl::Status ForgetPack(std::int64_t pack_row) override;
   absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) override;
-  absl::StatusOr<std::vector<bool>> HasChunks(const DomainId& domain,
-                                              const std::vector<ChunkId>& ids) override;
+  absl::StatusOr<std::vector<ChunkPresence>> FindChunks(const DomainId& domain,
+                                                        const std::vector<ChunkId>& ids) override;
   absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
                                                     const std::vector<ChunkId>& ids) override;
   absl::Status MarkBad(const DomainId& domain, const ChunkId& id) override;

@@ -94,6 +94,7 @@ class Session {
   struct Item {
     std::vector<Bytes> objects;
     std::vector<ChunkId> ids;
+    std::vector<std::vector<ChunkId>> bases;  // of each object
     std::optional<CommitInput> commit;
   };
 
@@ -157,12 +158,17 @@ class Session {
 
   absl::Status TakeQuestion(const v1::Question& question) {
     ASSIGN_OR_RETURN(const std::vector<ChunkId> ids, SplitIds(question.chunk_ids()));
-    ASSIGN_OR_RETURN(const std::vector<bool> have, shared_.catalog.HasChunks(*agent_.domain, ids));
+    ASSIGN_OR_RETURN(const auto found, shared_.catalog.FindChunks(*agent_.domain, ids));
+    v1::BackupReply reply;
     Bytes bits((ids.size() + 7) / 8, '\0');
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (have[i]) bits[i / 8] = static_cast<char>(bits[i / 8] | (1 << (i % 8)));
+      if (!found[i].live) continue;
+      bits[i / 8] = static_cast<char>(bits[i / 8] | (1 << (i % 8)));
+      if (found[i].bases.empty()) continue;
+      v1::StoredDelta* delta = reply.mutable_answer()->add_deltas();
+      delta->set_index(static_cast<std::uint32_t>(i));
+      for (const ChunkId& base : found[i].bases) delta->mutable_base_ids()->append(base.view());
     }
-    v1::BackupReply reply;
     reply.mutable_answer()->set_number(question.number());
     reply.mutable_answer()->set_have(bits);
     Write(reply);
@@ -178,6 +184,7 @@ class Session {
         return BadRequest("an object is cut or belongs to another domain");
       }
       item.ids.push_back(header.chunk_id);
+      item.bases.push_back(header.bases);
       bytes += object.size();
       item.objects.push_back(std::move(object));
     }
@@ -224,9 +231,9 @@ class Session {
     }
   }
 
-  absl::Status Append(const Item& item) {
+  absl::Status Append(Item& item) {
     for (std::size_t i = 0; i < item.objects.size(); ++i) {
-      RETURN_IF_ERROR(writer_.Append(item.ids[i], item.objects[i]));
+      RETURN_IF_ERROR(writer_.Append(item.ids[i], item.objects[i], std::move(item.bases[i])));
     }
     appended_ += item.objects.size();
     return absl::OkStatus();

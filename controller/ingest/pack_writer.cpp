@@ -11,20 +11,22 @@ PackWriter::~PackWriter() {
   }
 }
 
-absl::Status PackWriter::Append(const ChunkId& id, ByteView object) {
+absl::Status PackWriter::Append(const ChunkId& id, ByteView object, std::vector<ChunkId> bases) {
   if (!pack_) {
     ASSIGN_OR_RETURN(pack_, store_.CreatePack());
     ASSIGN_OR_RETURN(pack_row_, catalog_.AddOpenPack(domain_, pack_->number()));
   }
   ASSIGN_OR_RETURN(const PackEntry entry, pack_->Append(id, object));
   unsynced_.push_back(entry);
+  if (!bases.empty()) unsynced_bases_[id] = std::move(bases);
   return absl::OkStatus();
 }
 
 absl::Status PackWriter::Flush() {
   if (unsynced_.empty()) return absl::OkStatus();
   absl::Status status = pack_->Sync();
-  if (status.ok()) status = catalog_.AddChunks(pack_row_, unsynced_);
+  if (status.ok()) status = catalog_.AddChunks(pack_row_, unsynced_, unsynced_bases_);
+  unsynced_bases_.clear();
   if (!status.ok()) {
     // Nothing of this pack is promised beyond what was flushed before; that part is recovered at
     // the next start.

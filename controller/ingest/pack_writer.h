@@ -22,7 +22,8 @@ class PackWriter {
   PackWriter(const PackWriter&) = delete;
   PackWriter& operator=(const PackWriter&) = delete;
 
-  absl::Status Append(const ChunkId& id, ByteView object);
+  // `bases` of a delta; they are appended before it, or there already.
+  absl::Status Append(const ChunkId& id, ByteView object, std::vector<ChunkId> bases);
   absl::Status Flush();
   absl::Status Finish();  // flushes, writes the footer, moves the pack to its place
   std::uint64_t stored_bytes() const { return stored_bytes_; }
@@ -34,6 +35,7 @@ class PackWriter {
   std::unique_ptr<store::OpenPack> pack_;
   std::int64_t pack_row_ = 0;
   std::vector<PackEntry> unsynced_;
+  catalog::DeltaBases unsynced_bases_;
   std::uint64_t stored_bytes_ = 0;
 };
 

@@ -52,16 +52,34 @@ absl::StatusOr<pipeline::SessionStart> FakeIngestSession::Start() {
   return start;
 }
 
-absl::StatusOr<std::vector<bool>> FakeIngestSession::Ask(const std::vector<ChunkId>& ids) {
+std::vector<ChunkId> FakeController::BasesOf(const ChunkId& id) const {
+  const auto object = objects.find(id);
+  if (object == objects.end()) return {};
+  const auto header = ParseObjectHeader(object->second);
+  return header.ok() ? header->bases : std::vector<ChunkId>();
+}
+
+bool FakeController::IsLive(const ChunkId& id) const {
+  if (!objects.contains(id)) return false;
+  for (const ChunkId& base : BasesOf(id)) {
+    if (!objects.contains(base)) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<pipeline::KnownChunks> FakeIngestSession::Ask(const std::vector<ChunkId>& ids) {
   RETURN_IF_ERROR(on_ask(asks_++));
   std::lock_guard lock(controller_.mutex());
-  std::vector<bool> have;
+  pipeline::KnownChunks known;
   for (const ChunkId& id : ids) {
     asked.push_back(id);
-    have.push_back(controller_.objects.contains(id) || claims_to_have(id));
+    const std::vector<ChunkId> bases = controller_.BasesOf(id);
+    known.have.push_back(controller_.IsLive(id) || claims_to_have(id));
+    if (known.have.back() && !bases.empty())
+      known.deltas.emplace_back(known.have.size() - 1, bases);
   }
-  have.resize(have.size() - std::min(have.size(), answer_short_by));
-  return have;
+  known.have.resize(known.have.size() - std::min(known.have.size(), answer_short_by));
+  return known;
 }
 
 absl::Status FakeIngestSession::Send(Bytes object) {
@@ -71,7 +89,13 @@ absl::Status FakeIngestSession::Send(Bytes object) {
   if (!controller_.envelopes.contains(header.key_id))
     return Refused("an object came before its envelope");
   sent.push_back(header.chunk_id);
-  if (!drops_objects) controller_.objects.emplace(header.chunk_id, std::move(object));
+  for (const ChunkId& base : header.bases) {
+    if (!controller_.IsLive(base) || !controller_.BasesOf(base).empty())
+      return Refused("a delta came without a plain base");
+  }
+  if (!drops_objects && !controller_.IsLive(header.chunk_id)) {
+    controller_.objects[header.chunk_id] = std::move(object);
+  }
   return absl::OkStatus();
 }
 
@@ -104,7 +128,12 @@ absl::StatusOr<pipeline::CommitOutcome> FakeIngestSession::Commit(
 
   pipeline::CommitOutcome outcome;
   for (const ChunkId& id : snapshot.references) {
-    if (!controller_.objects.contains(id)) outcome.missing.push_back(id);
+    if (!controller_.IsLive(id)) outcome.missing.push_back(id);
+  }
+  for (const ChunkId& id : snapshot.references) {
+    for (const ChunkId& base : controller_.BasesOf(id)) {
+      if (!snapshot.references.contains(base)) return Refused("the list lacks the base of a delta");
+    }
   }
   if (outcome.missing.empty()) {
     outcome.committed = {clear.seq, RecordHash(request.record), 1, 0};

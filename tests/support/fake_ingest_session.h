@@ -1,8 +1,9 @@
 // A controller kept in memory, and the ingest session with it: what the engine talks to in tests.
 //
 // The controller checks what the real one checks at commit: the chain of records, the reference
-// list named by the record, the presence of every chunk. What was committed can be opened with
-// OpenSnapshot. Sessions can be told to lie or to fail. Threading: as IngestSession.
+// list named by the record, the presence of every chunk and of the bases of deltas. What was
+// committed can be opened with OpenSnapshot. Sessions can be told to lie or to fail. Threading: as
+// IngestSession.
 #pragma once
 
 #include <functional>
@@ -42,6 +43,10 @@ class FakeController final : public ChunkFetcher {
                                            const std::vector<ChunkId>& ids) override;
   absl::StatusOr<Bytes> FetchEnvelope(const DomainId& domain, const KeyId& key_id) override;
   std::mutex& mutex() { return mutex_; }
+  // Empty unless the chunk is there and a delta.
+  std::vector<ChunkId> BasesOf(const ChunkId& id) const;
+  // It is there, and so are its bases.
+  bool IsLive(const ChunkId& id) const;
 
  private:
   std::mutex mutex_;  // guards objects and envelopes while a run or a view is at work
@@ -67,7 +72,7 @@ class FakeIngestSession final : public pipeline::IngestSession {
   bool drops_objects = false;       // Send says OK and keeps nothing
 
   absl::StatusOr<pipeline::SessionStart> Start() override;
-  absl::StatusOr<std::vector<bool>> Ask(const std::vector<ChunkId>& ids) override;
+  absl::StatusOr<pipeline::KnownChunks> Ask(const std::vector<ChunkId>& ids) override;
   absl::Status Send(Bytes object) override;
   absl::Status PutEnvelope(const KeyId& key_id, Bytes envelope) override;
   absl::StatusOr<pipeline::CommitOutcome> Commit(const pipeline::CommitRequest& request) override;

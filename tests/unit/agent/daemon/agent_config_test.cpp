@@ -66,6 +66,21 @@ TEST_F(AgentConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("sorces: []\n", "1:1");
 }
 
+TEST_F(AgentConfigTest, DeltasAreOnUnlessASourceSaysOtherwise) {
+  const auto config = Load(
+      "sources:\n  - {name: a, kind: redis}\n"
+      "  - {name: b, kind: files, root: /srv, delta: {enabled: false}}\n"
+      "  - {name: c, kind: postgres, database: x, delta: {cache: 64 MiB}}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->Find("a")->delta);
+  EXPECT_EQ(config->Find("a")->delta_cache_bytes, 2ull << 30);
+  EXPECT_FALSE(config->Find("b")->delta);
+  EXPECT_TRUE(config->Find("c")->delta);
+  EXPECT_EQ(config->Find("c")->delta_cache_bytes, 64u << 20);
+  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cash: 1GiB}}\n", "2:36");
+  ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cache: much}}\n", "2:43");
+}
+
 TEST_F(AgentConfigTest, NamesAreUnique) {
   ExpectRefused(
       "sources:\n  - {name: a, kind: redis}\n  - {name: b, kind: redis}\n"

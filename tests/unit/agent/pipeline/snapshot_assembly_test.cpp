@@ -18,10 +18,12 @@ class SnapshotAssemblyTest : public testing::Test {
   SnapshotAssembly Assembly() {
     return SnapshotAssembly(
         {&chunker_, &id_key_, ObjectType::kContent, nullptr},
-        [this](ObjectType, const ChunkId& id, ByteView) {
-          std::lock_guard lock(mutex_);
-          offered_.insert(id);
-          return offer_status_;
+        [this] {
+          return [this](ObjectType, const ChunkId& id, ByteView) {
+            std::lock_guard lock(mutex_);
+            offered_.insert(id);
+            return offer_status_;
+          };
         },
         previous_, progress_);
   }

@@ -75,6 +75,56 @@ TEST_F(ObjectTest, DeltaNeedsItsBases) {
   EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 6);
 }
 
+TEST_F(ObjectTest, ADeltaIsTakenOnlyWhenItIsMuchSmallerThanThePlainObject) {
+  const Bytes base = domain_.rng().Draw(100'000);
+  const ObjectSealer::Bases bases = {{domain_.IdOf(base), base}};
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return base; };
+  const auto sealed = [&](const Bytes& plaintext, std::size_t expected) {
+    Bytes object;
+    const Codec codec = domain_.sealer().SealSmaller(ObjectType::kContent, domain_.IdOf(plaintext),
+                                                     plaintext, bases, expected, &object);
+    EXPECT_EQ(ParseObjectHeader(object)->codec, codec);
+    EXPECT_EQ(Open(domain_.IdOf(plaintext), object).value(), plaintext);
+    return codec;
+  };
+  const auto half_new = [&](std::size_t old_bytes) {
+    return base.substr(0, old_bytes) + domain_.rng().Draw(100'000 - old_bytes);
+  };
+  for (const std::size_t expected : {std::size_t{0}, std::size_t{100'000}, std::size_t{500'000}}) {
+    SCOPED_TRACE(expected);
+    EXPECT_EQ(sealed(half_new(95'000), expected), Codec::kZstdDelta);
+    EXPECT_EQ(sealed(half_new(45'000), expected), Codec::kZstdDelta) << "0.55 of plain";
+    EXPECT_EQ(sealed(half_new(35'000), expected), Codec::kRaw) << "0.65 of plain";
+    EXPECT_EQ(sealed(half_new(0), expected), Codec::kRaw);
+  }
+  // The guess was much too small: a delta is then not worth the try, and never wrong.
+  EXPECT_EQ(sealed(half_new(95'000), 1'000), Codec::kRaw);
+  // The guess was too large: the chunk compresses better than its bases.
+  Bytes repeated;
+  while (repeated.size() < 100'000) repeated += base.substr(0, 20'000);
+  EXPECT_NE(sealed(repeated + domain_.rng().Draw(40'000), 140'000), Codec::kRaw);
+}
+
+TEST_F(ObjectTest, ACopyOpensUnderItsOwnKeyOnly) {
+  const KeyId key_id = domain_.rng().DrawFixed<KeyId>();
+  const SecretBytes key(domain_.rng().Draw(32));
+  ObjectOpener opener(domain_.domain(), domain_.id_key(),
+                      [&](const KeyId& id) -> absl::StatusOr<SecretBytes> {
+                        if (id == key_id) return key;
+                        return absl::PermissionDeniedError("another key");
+                      });
+  for (const Bytes& plaintext : {Compressible(50'000), domain_.rng().Draw(50'000)}) {
+    const ChunkId id = domain_.IdOf(plaintext);
+    const Bytes object = domain_.Seal(plaintext);
+    Bytes copy;
+    domain_.sealer().SealCopy(key_id, key, plaintext, &copy);
+    EXPECT_EQ(copy.size(), object.size());
+    EXPECT_EQ(opener.Open(id, ObjectType::kContent, copy, nullptr).value(), plaintext);
+    EXPECT_FALSE(opener.Open(id, ObjectType::kContent, object, nullptr).ok());
+    EXPECT_FALSE(Open(id, copy).ok());
+  }
+}
+
 TEST_F(ObjectTest, NoChangedBitOpens) {
   const Bytes plaintext =
       "a small chunk, a small chunk, a small chunk, a small chunk, a small chunk";

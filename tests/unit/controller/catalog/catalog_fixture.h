@@ -65,9 +65,15 @@ class CatalogTest : public testing::Test {
   std::int64_t AddPack(std::uint64_t domain, const std::vector<ChunkId>& ids) {
     const std::uint64_t number = ++pack_number_;
     const std::int64_t row = catalog_->AddOpenPack(IdOf<DomainId>(domain), number).value();
-    EXPECT_TRUE(catalog_->AddChunks(row, Entries(ids)).ok());
+    EXPECT_TRUE(catalog_->AddChunks(row, Entries(ids), {}).ok());
     EXPECT_TRUE(catalog_->FinishPack(row, IdOf<PackName>(number), 5000).ok());
     return row;
+  }
+  std::vector<bool> HasChunks(const DomainId& domain, const std::vector<ChunkId>& ids) {
+    std::vector<bool> has;
+    const auto found = catalog_->FindChunks(domain, ids).value();
+    for (const ChunkPresence& chunk : found) has.push_back(chunk.live);
+    return has;
   }
   static std::vector<PackEntry> Entries(const std::vector<ChunkId>& ids) {
     std::vector<PackEntry> entries;

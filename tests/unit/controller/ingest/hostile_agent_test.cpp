@@ -142,6 +142,44 @@ TEST_F(HostileAgentTest, QuestionsOfWrongSizeAreRefused) {
   EXPECT_TRUE(stream->End().ok());
 }
 
+TEST_F(HostileAgentTest, DeltasNeedAPlainBaseThatIsStored) {
+  const Bytes base =
+      "a base that others are made of, long enough to be worth it: " + Bytes(500, 'b');
+  const auto delta_of = [&](const Bytes& plaintext, const Bytes& from) {
+    ObjectSealer sealer({agent_.secrets.domain, key_id_, SecretBytes(Bytes(32, 'k')), 1},
+                        agent_.rng);
+    Bytes object;
+    sealer.SealDelta(ObjectType::kContent, IdOf(plaintext), plaintext, {{IdOf(from), from}},
+                     &object);
+    return object;
+  };
+  const auto lonely = Opened();
+  EXPECT_TRUE(lonely->SendObjects({delta_of(base + "1", base)}));
+  EXPECT_EQ(CodeOf(lonely->End()), 5066);
+  EXPECT_FALSE(Has(IdOf(base + "1")));
+
+  const auto stream = Opened();
+  EXPECT_TRUE(stream->SendObjects({SealedObject(base), delta_of(base + "1", base)}));
+  EXPECT_TRUE(stream->End().ok());
+  const auto asking = Opened();
+  EXPECT_TRUE(asking->Ask(IdOf("none").bytes() + IdOf(base).bytes() + IdOf(base + "1").bytes()));
+  v1::BackupReply reply;
+  ASSERT_TRUE(asking->Read(&reply));
+  EXPECT_EQ(reply.answer().have(), Bytes(1, '\6'));
+  ASSERT_EQ(reply.answer().deltas_size(), 1);
+  EXPECT_EQ(reply.answer().deltas(0).index(), 2u);
+  EXPECT_EQ(reply.answer().deltas(0).base_ids(), IdOf(base).bytes());
+  EXPECT_TRUE(asking->End().ok());
+
+  const auto deeper = Opened();
+  EXPECT_TRUE(deeper->SendObjects({delta_of(base + "12", base + "1")}));
+  EXPECT_EQ(CodeOf(deeper->End()), 5066) << "a delta of a delta";
+  // A snapshot with the delta and without its base.
+  EXPECT_FALSE(
+      Commit([&](RecordClear*, ReferenceList* list) { list->added = {IdOf(base + "1")}; }).ok());
+  EXPECT_EQ(HeadOfOther(), 0u);
+}
+
 TEST_F(HostileAgentTest, ObjectsThatAreNoneAreRefused) {
   const Bytes good = SealedObject("content");
   Bytes far = good;     // base_count and lengths beyond the end
@@ -274,7 +312,7 @@ TEST_F(HostileAgentTest, ReferencesToForeignAndToRandomChunksLookAlike) {
   EXPECT_TRUE(upload.SendObjects({SealedObject("secret", stranger.secrets.domain)}));
   EXPECT_TRUE(upload.End().ok());
   ASSERT_TRUE(
-      controller_.catalog().HasChunks(stranger.secrets.domain, {IdOf("secret")}).value()[0]);
+      controller_.catalog().FindChunks(stranger.secrets.domain, {IdOf("secret")}).value()[0].live);
 
   const auto stream = Opened();
   EXPECT_TRUE(stream->Ask(IdOf("secret").bytes() + IdOf("random").bytes()));

@@ -83,7 +83,7 @@ class IngestTest : public testing::Test {
     return ComputeChunkId(HmacKey(agent_.secrets.id_key.view()), ObjectType::kContent, plaintext);
   }
   bool Has(const ChunkId& id) {
-    return controller_.catalog().HasChunks(agent_.secrets.domain, {id}).value()[0];
+    return controller_.catalog().FindChunks(agent_.secrets.domain, {id}).value()[0].live;
   }
 
   test::TestController controller_;
