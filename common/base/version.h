@@ -1,6 +1,7 @@
 // The version that programs and protocol report.
 //
-// Hides: nothing. CMakeLists.txt reads it from here.
+// Hides:     nothing. CMakeLists.txt reads it from here.
+// Threading: a constant.
 #pragma once
 
 namespace holdfast {
