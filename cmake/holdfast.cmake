@@ -28,7 +28,7 @@ if(HOLDFAST_SANITIZE)
   endif()
 endif()
 
-# holdfast_precompile(<target> base|grpc|cli|test): uses one of the precompiled headers of cmake/. A header
+# holdfast_precompile(<target> base|grpc|cli|test|test_grpc): uses one of the precompiled headers of cmake/. A header
 # is valid only where the macros that it saw are the same, hence the definitions for all targets here: they are
 # those of the packages' own targets.
 add_compile_definitions(FMT_SHARED SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL SPDLOG_SHARED_LIB
@@ -46,9 +46,10 @@ function(holdfast_precompile TARGET KIND)
     target_include_directories(holdfast_precompiled_${KIND} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(holdfast_precompiled_${KIND} PRIVATE fmt::fmt absl::statusor absl::time
       absl::function_ref nlohmann_json::nlohmann_json)
-    if(KIND STREQUAL "grpc")
+    if(KIND MATCHES "grpc")
       target_link_libraries(holdfast_precompiled_${KIND} PRIVATE PkgConfig::GRPCPP)
-    elseif(KIND STREQUAL "test")
+    endif()
+    if(KIND MATCHES "test")
       target_link_libraries(holdfast_precompiled_${KIND} PRIVATE GTest::gmock GTest::gtest)
     endif()
     target_precompile_headers(holdfast_precompiled_${KIND} PRIVATE ${HEADER})
@@ -85,10 +86,10 @@ function(holdfast_library FOLDER)
   endif()
 endfunction()
 
-# holdfast_test(<folder> DEPS <targets...> [LABELS <labels>]): every *_test.cpp of tests/<folder> as one
+# holdfast_test(<folder> DEPS <targets...> [LABELS <labels>] [PRECOMPILED test_grpc]): every *_test.cpp of tests/<folder> as one
 # program; each TEST is a ctest test of its own.
 function(holdfast_test FOLDER)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;PRECOMPILED" "DEPS;LABELS" ${ARGN})
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${FOLDER}/*_test.cpp)
   if(NOT SOURCES)
@@ -97,12 +98,15 @@ function(holdfast_test FOLDER)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED test)
+  endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
   add_executable(test_${NAME} ${SOURCES})
   target_link_libraries(test_${NAME} PRIVATE ${ARG_DEPS} holdfast_test_support GTest::gmock GTest::gtest_main)
-  holdfast_precompile(test_${NAME} test)
+  holdfast_precompile(test_${NAME} ${ARG_PRECOMPILED})
   target_compile_definitions(test_${NAME} PRIVATE
     HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HOLDFAST_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   gtest_discover_tests(test_${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60

@@ -36,9 +36,9 @@ build_and_test() {
   cmake --preset "$preset" "$core_only" >"$output" 2>&1 || { cat "$output"; exit 1; }
   cmake --build "build/$preset" --parallel "$jobs" --target "$target"
   echo "== $preset: test"
-  # No pipe: its status would be that of the last command. What waits for real servers on a busy machine gets a
+  # One more than cores: many tests wait. No pipe: its status would be that of the last command. What waits for real servers gets a
   # second try; ctest shows both.
-  ctest --repeat until-pass:2 --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error "$@" \
+  ctest --repeat until-pass:2 --test-dir "build/$preset" --parallel $((jobs + 1)) --output-on-failure --no-tests=error "$@" \
     >"$output" 2>&1 || status=1
   cat "$output"
   { echo "$preset:"; sed -n '/tests passed/,$p' "$output"; } >>"$summaries"

@@ -54,7 +54,7 @@ absl::StatusOr<std::string> NameInSameSchema(const std::string& table, const std
                fmt::format("Name it {}NAME.", Escaped(schema)));
 }
 
-absl::StatusOr<restore::RestoreReport> Postgres(Env env, const OpenedSnapshot& snapshot,
+absl::StatusOr<restore::RestoreReport> Postgres(const OpenedSnapshot& snapshot,
                                                 const RestoreRequest& request,
                                                 const RestoreServers& servers,
                                                 restore::RestoreProgress& progress,
@@ -120,7 +120,7 @@ absl::StatusOr<restore::RestoreReport> RunRestore(Env env, const OpenedSnapshot&
                                                   std::stop_token stop) {
   const std::string& kind = snapshot.facts.info.kind;
   if (kind == "files") return Files(snapshot, request, servers, progress, stop);
-  if (kind == "postgres") return Postgres(env, snapshot, request, servers, progress, stop);
+  if (kind == "postgres") return Postgres(snapshot, request, servers, progress, stop);
   if (kind == "redis") return Redis(env, snapshot, request, servers, progress, stop);
   return DoesNotFit(Escaped(kind), "this program does not know the kind", "Use a newer release.");
 }

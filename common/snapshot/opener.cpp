@@ -1,7 +1,9 @@
 #include "common/snapshot/opener.h"
 
 #include <algorithm>
+#include <future>
 #include <random>
+#include <utility>
 
 #include "common/base/error.h"
 #include "common/format/manifest.h"
@@ -11,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kBatchChunks = 8;           // fetched together: ~8 MiB of content
+constexpr std::size_t kBatchChunks = 4;           // fetched together: ~4 MiB of content
 constexpr std::size_t kManifestBatchChunks = 32;  // ~2 MiB of manifest
 
 class StoredSnapshot final : public SnapshotView {
@@ -62,30 +64,57 @@ class StoredSnapshot final : public SnapshotView {
     return decoder.Finish();
   }
 
-  absl::Status ReadSlices(ObjectType type, const std::vector<Slice>& slices, std::size_t batch,
+  using Plaintexts = absl::StatusOr<std::vector<ChunkReader::Plaintext>>;
+
+  struct Batch {
+    std::size_t end = 0;  // behind its last slice
+    std::vector<ChunkId> ids;
+  };
+
+  static Batch BatchAt(const std::vector<Slice>& slices, std::size_t begin, std::size_t size) {
+    Batch batch;
+    batch.end = std::min(slices.size(), begin + size);
+    for (std::size_t i = begin; i < batch.end; ++i) {
+      if (batch.ids.empty() || batch.ids.back() != slices[i].chunk) {
+        batch.ids.push_back(slices[i].chunk);
+      }
+    }
+    return batch;
+  }
+
+  // While a batch is being consumed the next one is fetched and opened.
+  absl::Status ReadSlices(ObjectType type, const std::vector<Slice>& slices, std::size_t size,
                           absl::FunctionRef<absl::Status(ByteView)> consume) const {
-    for (std::size_t begin = 0; begin < slices.size(); begin += batch) {
-      const std::size_t end = std::min(slices.size(), begin + batch);
-      std::vector<ChunkId> ids;
-      for (std::size_t i = begin; i < end; ++i) {
-        if (ids.empty() || ids.back() != slices[i].chunk) ids.push_back(slices[i].chunk);
+    const auto get = [this, type](const Batch& batch) { return reader_->Get(type, batch.ids); };
+    Batch batch = BatchAt(slices, 0, size);
+    std::future<Plaintexts> ahead;
+    for (std::size_t begin = 0; begin < slices.size();) {
+      ASSIGN_OR_RETURN(const auto plaintexts, ahead.valid() ? ahead.get() : get(batch));
+      const Batch now = std::exchange(batch, BatchAt(slices, batch.end, size));
+      // Without a thread to be had it is done when it is asked for: the default launch policy.
+      if (now.end < slices.size()) ahead = std::async([&get, &batch] { return get(batch); });
+      RETURN_IF_ERROR(ConsumeBatch(slices, begin, now, plaintexts, consume));
+      begin = now.end;
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status ConsumeBatch(const std::vector<Slice>& slices, std::size_t begin,
+                                   const Batch& batch,
+                                   const std::vector<ChunkReader::Plaintext>& plaintexts,
+                                   absl::FunctionRef<absl::Status(ByteView)> consume) {
+    std::size_t at = 0;
+    for (std::size_t i = begin; i < batch.end; ++i) {
+      if (batch.ids[at] != slices[i].chunk) ++at;
+      const Bytes& plaintext = *plaintexts[at];
+      const Slice& slice = slices[i];
+      if (slice.offset_bytes > plaintext.size() ||
+          slice.length_bytes > plaintext.size() - slice.offset_bytes) {
+        return Error(ErrorKind::kIntegrity, 4071,
+                     fmt::format("unable to read a slice of chunk '{}': it lies outside the chunk",
+                                 slice.chunk.hex()));
       }
-      ASSIGN_OR_RETURN(const auto plaintexts, reader_->Get(type, ids));
-      std::size_t at = 0;
-      for (std::size_t i = begin; i < end; ++i) {
-        if (ids[at] != slices[i].chunk) ++at;
-        const Bytes& plaintext = *plaintexts[at];
-        const Slice& slice = slices[i];
-        if (slice.offset_bytes > plaintext.size() ||
-            slice.length_bytes > plaintext.size() - slice.offset_bytes) {
-          return Error(
-              ErrorKind::kIntegrity, 4071,
-              fmt::format("unable to read a slice of chunk '{}': it lies outside the chunk",
-                          slice.chunk.hex()));
-        }
-        RETURN_IF_ERROR(
-            consume(ByteView(plaintext).substr(slice.offset_bytes, slice.length_bytes)));
-      }
+      RETURN_IF_ERROR(consume(ByteView(plaintext).substr(slice.offset_bytes, slice.length_bytes)));
     }
     return absl::OkStatus();
   }
