@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/format/checked_file.h"
 #include "common/format/wire.h"
 #include "fmt/format.h"
 
@@ -67,12 +68,9 @@ bool BaseCache::LoadKey() {
 bool BaseCache::LoadIndex() {
   FileSystem& fs = options_.env.fs;
   const std::string path = JoinPath(options_.directory, "index");
-  if (!fs.Exists(path)) return false;
-  const auto bytes = fs.ReadFile(path, kMaxIndexBytes);
-  if (!bytes.ok() || bytes->size() < Hash256::kSize) return false;
-  const ByteView body = ByteView(*bytes).substr(0, bytes->size() - Hash256::kSize);
-  if (Sha256(body).view() != ByteView(*bytes).substr(body.size())) return false;
-  Reader reader(body);
+  const auto body = ReadCheckedFile(fs, path, kMaxIndexBytes);
+  if (!body) return false;
+  Reader reader(*body);
   reader.Magic(kIndexMagic);
   if (reader.Id<KeyId>() != key_id_) return false;
   next_segment_ = reader.U64();
@@ -244,8 +242,7 @@ absl::Status BaseCache::SaveIndex() {
     writer.U64(place.offset);
     writer.U32(place.bytes);
   }
-  writer.Raw(Sha256(writer.bytes()).view());
-  return options_.env.fs.WriteAtomically(JoinPath(options_.directory, "index"), writer.bytes());
+  return WriteCheckedFile(options_.env.fs, JoinPath(options_.directory, "index"), writer.Take());
 }
 
 std::uint64_t BaseCache::stored_bytes() const {

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "common/crypto/crypto.h"
+#include "common/format/checked_file.h"
 #include "common/format/wire.h"
 
 namespace holdfast::delta {
@@ -61,12 +62,9 @@ std::uint64_t LastEdge(ByteView plaintext) {
 
 bool DeltaState::Load(FileSystem& fs, const std::string& path, const Hash256& record) {
   Clear();
-  if (!fs.Exists(path)) return false;
-  const auto bytes = fs.ReadFile(path, kMaxStateBytes);
-  if (!bytes.ok() || bytes->size() < kMagic.size() + Hash256::kSize) return false;
-  const ByteView body = ByteView(*bytes).substr(0, bytes->size() - Hash256::kSize);
-  if (Sha256(body).view() != ByteView(*bytes).substr(body.size())) return false;
-  Reader reader(body);
+  const auto body = ReadCheckedFile(fs, path, kMaxStateBytes);
+  if (!body) return false;
+  Reader reader(*body);
   reader.Magic(kMagic);
   if (reader.Id<Hash256>() != record) return false;
   const std::uint64_t count = reader.U64();
@@ -86,8 +84,7 @@ absl::Status DeltaState::Save(FileSystem& fs, const std::string& path,
   writer.Raw(record.view());
   writer.U64(chunks_.size());
   for (const KnownChunk& chunk : chunks_) WriteChunk(chunk, &writer);
-  writer.Raw(Sha256(writer.bytes()).view());
-  return fs.WriteAtomically(path, writer.bytes());
+  return WriteCheckedFile(fs, path, writer.Take());
 }
 
 void DeltaState::Add(KnownChunk chunk) {

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/format/checked_file.h"
 #include "common/format/wire.h"
 
 namespace holdfast::pipeline {
@@ -62,18 +63,14 @@ absl::Status PreviousSnapshot::Save(FileSystem& fs, const std::string& path) con
     writer.Field(PathOf(place));
     writer.Field(EncodedOf(place));
   }
-  writer.Raw(Sha256(writer.bytes()).view());
-  return fs.WriteAtomically(path, writer.bytes());
+  return WriteCheckedFile(fs, path, writer.Take());
 }
 
 bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
   Clear();
-  if (!fs.Exists(path)) return false;
-  const auto bytes = fs.ReadFile(path, kMaxStateBytes);
-  if (!bytes.ok() || bytes->size() < kMagic.size() + Hash256::kSize) return false;
-  const ByteView body = ByteView(*bytes).substr(0, bytes->size() - Hash256::kSize);
-  if (Sha256(body).view() != ByteView(*bytes).substr(body.size())) return false;
-  Reader reader(body);
+  const auto body = ReadCheckedFile(fs, path, kMaxStateBytes);
+  if (!body) return false;
+  Reader reader(*body);
   reader.Magic(kMagic);
   head.seq = reader.U64();
   head.record_hash = reader.Id<Hash256>();
