@@ -5,26 +5,14 @@
 #include <sys/stat.h>
 
 #include "common/base/error.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/config_fixture.h"
 
 namespace holdfast::daemon {
 namespace {
 
-class AgentConfigTest : public testing::Test {
+class AgentConfigTest : public test::ConfigFixture<AgentConfig> {
  protected:
-  absl::StatusOr<AgentConfig> Load(ByteView text) {
-    EXPECT_TRUE(RealFileSystem().WriteAtomically(path_, text).ok());
-    return LoadAgentConfig(RealFileSystem(), path_);
-  }
-  void ExpectRefused(ByteView text, const std::string& place) {
-    SCOPED_TRACE(Bytes(text));
-    const auto status = Load(text).status();
-    EXPECT_EQ(ExitCodeOf(status), 2) << status;
-    EXPECT_EQ(MessageOf(status).find(path_ + ":" + place + ":"), 0u) << status;
-  }
-
-  test::TempDir directory_;
-  const std::string path_ = directory_ / "agent.yaml";
+  AgentConfigTest() : ConfigFixture(&LoadAgentConfig, "agent.yaml") {}
 };
 
 TEST_F(AgentConfigTest, EverySourceKindIsRead) {

@@ -4,27 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "common/base/error.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/config_fixture.h"
 
 namespace holdfast::daemon {
 namespace {
 
-class ControllerConfigTest : public testing::Test {
+class ControllerConfigTest : public test::ConfigFixture<ControllerConfig> {
  protected:
-  absl::StatusOr<ControllerConfig> Load(ByteView text) {
-    EXPECT_TRUE(RealFileSystem().WriteAtomically(path_, text).ok());
-    return LoadControllerConfig(RealFileSystem(), path_);
-  }
-  // `text` must be refused at `place` ("line:column").
-  void ExpectRefused(ByteView text, const std::string& place) {
-    SCOPED_TRACE(Bytes(text));
-    const auto status = Load(text).status();
-    EXPECT_EQ(ExitCodeOf(status), 2) << status;
-    EXPECT_EQ(MessageOf(status).find(path_ + ":" + place + ":"), 0u) << status;
-  }
-
-  test::TempDir directory_;
-  const std::string path_ = directory_ / "controller.yaml";
+  ControllerConfigTest() : ConfigFixture(&LoadControllerConfig, "controller.yaml") {}
 };
 
 TEST_F(ControllerConfigTest, EverythingIsRead) {
