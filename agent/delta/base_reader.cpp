@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/log/log.h"
+#include "common/snapshot/run_keys.h"
 
 namespace holdfast::delta {
 namespace {
@@ -29,28 +30,6 @@ class CacheFetcher final : public ChunkFetcher {
   BaseCache& cache_;
 };
 
-// Keys of the runs that wrote the bases, each fetched once.
-class RunKeys {
- public:
-  RunKeys(DomainId domain, KeyPair recipient, std::shared_ptr<ChunkFetcher> fetcher)
-      : domain_(domain), recipient_(std::move(recipient)), fetcher_(std::move(fetcher)) {}
-  absl::StatusOr<SecretBytes> Find(const KeyId& id) {
-    std::lock_guard lock(mutex_);
-    if (const auto found = keys_.find(id); found != keys_.end()) return found->second;
-    ASSIGN_OR_RETURN(const Bytes envelope, fetcher_->FetchEnvelope(domain_, id));
-    ASSIGN_OR_RETURN(SecretBytes key, OpenKeyEnvelope(envelope, recipient_));
-    keys_.emplace(id, key);
-    return key;
-  }
-
- private:
-  const DomainId domain_;
-  const KeyPair recipient_;
-  const std::shared_ptr<ChunkFetcher> fetcher_;
-  std::mutex mutex_;  // guards keys_
-  absl::flat_hash_map<KeyId, SecretBytes> keys_;
-};
-
 }  // namespace
 
 BaseReader::BaseReader(Options options, BaseCache& cache) : cache_(cache) {
@@ -61,7 +40,8 @@ BaseReader::BaseReader(Options options, BaseCache& cache) : cache_(cache) {
   local_ = std::make_unique<ChunkReader>(options.domain, options.id_key, cache_key,
                                          std::make_shared<CacheFetcher>(cache), kMemoryBytes);
   if (!options.remote) return;
-  auto keys = std::make_shared<RunKeys>(options.domain, options.recipient, options.remote);
+  auto keys = std::make_shared<RunKeys>(std::vector<Bytes>(), options.domain, options.recipient,
+                                        options.remote);
   remote_ = std::make_unique<ChunkReader>(
       options.domain, options.id_key, [keys](const KeyId& id) { return keys->Find(id); },
       options.remote, kMemoryBytes);

@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/format/manifest.h"
 #include "common/snapshot/chunk_reader.h"
+#include "common/snapshot/run_keys.h"
 #include "fmt/format.h"
 
 namespace holdfast {
@@ -121,48 +122,6 @@ class StoredSnapshot final : public SnapshotView {
 
   const SnapshotFacts facts_;
   const std::shared_ptr<ChunkReader> reader_;
-};
-
-// Run data keys, opened on first use from the envelopes that came with the snapshot or are fetched.
-class RunKeys {
- public:
-  RunKeys(std::vector<Bytes> envelopes, DomainId domain, KeyPair recipient,
-          std::shared_ptr<ChunkFetcher> fetcher)
-      : envelopes_(std::move(envelopes)),
-        domain_(domain),
-        recipient_(std::move(recipient)),
-        fetcher_(std::move(fetcher)) {}
-
-  absl::StatusOr<SecretBytes> Find(const KeyId& id) {
-    std::lock_guard lock(mutex_);
-    if (const auto found = keys_.find(id); found != keys_.end()) return found->second;
-    ASSIGN_OR_RETURN(const Bytes envelope, Envelope(id));
-    ASSIGN_OR_RETURN(SecretBytes key, OpenKeyEnvelope(envelope, recipient_));
-    keys_.emplace(id, key);
-    return key;
-  }
-
- private:
-  absl::StatusOr<Bytes> Envelope(const KeyId& id) {
-    for (const Bytes& envelope : envelopes_) {
-      const auto peeked = PeekKeyEnvelope(envelope);
-      if (peeked.ok() && *peeked == id) return envelope;
-    }
-    ASSIGN_OR_RETURN(Bytes envelope, fetcher_->FetchEnvelope(domain_, id));
-    ASSIGN_OR_RETURN(const KeyId peeked, PeekKeyEnvelope(envelope));
-    if (peeked == id) return envelope;
-    return Error(
-        ErrorKind::kIntegrity, 4062,
-        fmt::format("unable to open the snapshot: the store gave another envelope than '{}'",
-                    id.hex()));
-  }
-
-  std::mutex mutex_;
-  const std::vector<Bytes> envelopes_;
-  const DomainId domain_;
-  const KeyPair recipient_;
-  const std::shared_ptr<ChunkFetcher> fetcher_;
-  absl::flat_hash_map<KeyId, SecretBytes> keys_;
 };
 
 absl::Status CheckAsked(const RecordClear& clear, const OpenRequest& request,
