@@ -32,7 +32,7 @@ void LogRefusedHandshakes(holdfast::Clock& clock) {
     const auto others = throttle->Admit(reason, clock.Monotonic());
     if (!others) return;
     holdfast::log::Warn("refused a connection at the TLS handshake: {}{}", reason,
-                        *others == 0 ? "" : fmt::format(" ({} more like it before)", *others));
+                        holdfast::log::MoreLikeIt(*others));
   });
 }
 

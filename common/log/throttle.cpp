@@ -1,5 +1,7 @@
 #include "common/log/throttle.h"
 
+#include "fmt/format.h"
+
 #include <utility>
 
 namespace holdfast::log {
@@ -28,6 +30,10 @@ std::optional<std::uint64_t> Throttle::Admit(std::string_view key, absl::Duratio
   }
   seen.last_line = now;
   return std::exchange(seen.without_line, 0);
+}
+
+std::string MoreLikeIt(std::uint64_t others) {
+  return others == 0 ? "" : fmt::format(" ({} more like it before)", others);
 }
 
 }  // namespace holdfast::log

@@ -19,6 +19,9 @@
 
 namespace holdfast::log {
 
+// " (3 more like it before)" for the end of a line; empty for 0.
+std::string MoreLikeIt(std::uint64_t others);
+
 class Throttle {
  public:
   static constexpr std::size_t kMaxKeys = 256;

@@ -48,8 +48,7 @@ void Take(gpr_log_func_args* args) {
   const auto others =
       taken.throttle.Admit(fmt::format("{}:{}", args->file, args->line), taken.clock->Monotonic());
   if (!others) return;
-  log::Warn("gRPC: {}{}", Escaped(message, 500),
-            *others == 0 ? "" : fmt::format(" ({} more like it before)", *others));
+  log::Warn("gRPC: {}{}", Escaped(message, 500), log::MoreLikeIt(*others));
 }
 
 }  // namespace

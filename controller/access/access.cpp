@@ -54,7 +54,7 @@ absl::Status Access::Refuse(const grpc::ServerContextBase& context, std::string_
   if (others) {
     log::Warn("refused a login from {}: {}; SHA-256 of its certificate: {}{}",
               Escaped(context.peer(), 100), why, fingerprint.empty() ? "unknown" : fingerprint,
-              *others == 0 ? "" : fmt::format(" ({} more like it before)", *others));
+              log::MoreLikeIt(*others));
   }
   return Error(ErrorKind::kPermission, 6021,
                "unable to log in: this certificate is not that of an enrolled agent",
