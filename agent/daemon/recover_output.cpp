@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string Dump(const Json& json) {
+std::string JsonLine(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -50,16 +50,16 @@ std::string ListJson(const std::vector<RecoverableSnapshot>& snapshots) {
                     {"state", StateOf(each)},
                     {"problem", each.problem}});
   }
-  return Dump({{"snapshots", std::move(list)}});
+  return JsonLine({{"snapshots", std::move(list)}});
 }
 
 std::string ErrorJson(const absl::Status& status) {
   const int code = CodeOf(status);
-  return Dump({{"error",
-                {{"message", MessageOf(status)},
-                 {"hint", HintOf(status)},
-                 {"code", code == 0 ? std::string() : fmt::format("HF-{:04}", code)},
-                 {"exit", ExitCodeOf(status)}}}});
+  return JsonLine({{"error",
+                    {{"message", MessageOf(status)},
+                     {"hint", HintOf(status)},
+                     {"code", code == 0 ? std::string() : fmt::format("HF-{:04}", code)},
+                     {"exit", ExitCodeOf(status)}}}});
 }
 
 }  // namespace holdfast::daemon

@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kKeptResults = 32;
 }  // namespace
 
-using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ControllerMessage>;
+using ControlStream = grpc::ClientReaderWriter<v1::AgentMessage, v1::ControllerMessage>;
 
 struct ControlClient::Impl {
   explicit Impl(Options client_options) : options(std::move(client_options)) {
@@ -57,7 +57,7 @@ struct ControlClient::Impl {
       context = &own_context;
       if (stop.stop_requested()) own_context.TryCancel();
     }
-    std::unique_ptr<Stream> own_stream = stub->Session(&own_context);
+    std::unique_ptr<ControlStream> own_stream = stub->Session(&own_context);
     v1::AgentMessage hello;
     hello.mutable_hello()->set_protocol_version(rpc::kProtocolVersion);
     options.fill_hello(hello.mutable_hello());
@@ -84,7 +84,7 @@ struct ControlClient::Impl {
   }
 
   // From here on others may write; results of the time without a stream go first.
-  void Attach(Stream* own_stream) {
+  void Attach(ControlStream* own_stream) {
     std::lock_guard write_lock(write_mutex);
     {
       std::lock_guard lock(mutex);
@@ -96,7 +96,7 @@ struct ControlClient::Impl {
   void FlushResultsLocked() {
     for (;;) {
       v1::AgentMessage message;
-      Stream* current = nullptr;
+      ControlStream* current = nullptr;
       {
         std::lock_guard lock(mutex);
         current = stream;
@@ -130,7 +130,7 @@ struct ControlClient::Impl {
 
   void Write(const v1::AgentMessage& message) {
     std::lock_guard write_lock(write_mutex);
-    Stream* current = nullptr;
+    ControlStream* current = nullptr;
     {
       std::lock_guard lock(mutex);
       current = stream;
@@ -150,7 +150,7 @@ struct ControlClient::Impl {
   const Options options;
   std::mutex write_mutex;  // held while writing; taken before `mutex`
   std::mutex mutex;        // guards all below
-  Stream* stream = nullptr;
+  ControlStream* stream = nullptr;
   grpc::ClientContext* context = nullptr;
   std::deque<v1::JobResult> results;  // the latest, oldest first
   std::size_t results_sent = 0;       // of them, on the current stream

@@ -56,7 +56,7 @@ absl::StatusOr<pipeline::KnownChunks> FromProto(const v1::Answer& answer, std::s
 
 }  // namespace
 
-using Stream = grpc::ClientReaderWriter<v1::BackupRequest, v1::BackupReply>;
+using IngestStream = grpc::ClientReaderWriter<v1::BackupRequest, v1::BackupReply>;
 
 struct GrpcIngestSession::Impl {
   Impl(Options session_options, std::stop_token stop)
@@ -106,7 +106,7 @@ struct GrpcIngestSession::Impl {
       current_context = &context;
       if (!failure.ok()) context.TryCancel();
     }
-    std::unique_ptr<Stream> stream = stub->Backup(&context);
+    std::unique_ptr<IngestStream> stream = stub->Backup(&context);
     absl::Status status = Handshake(*stream);
     if (status.ok()) {
       v1::BackupReply reply;
@@ -129,7 +129,7 @@ struct GrpcIngestSession::Impl {
   }
 
   // Open → Opened, then everything outstanding again.
-  absl::Status Handshake(Stream& stream) {
+  absl::Status Handshake(IngestStream& stream) {
     v1::BackupRequest request;
     v1::Open* open = request.mutable_open();
     open->set_protocol_version(rpc::kProtocolVersion);
@@ -240,7 +240,7 @@ struct GrpcIngestSession::Impl {
   void PumpLocked() {
     for (;;) {
       v1::BackupRequest request;
-      Stream* stream = nullptr;
+      IngestStream* stream = nullptr;
       {
         std::lock_guard lock(mutex);
         stream = current_stream;
@@ -288,7 +288,7 @@ struct GrpcIngestSession::Impl {
   }
 
   // Only the committing thread changes `commit`, and it waits meanwhile.
-  bool SendReferences(Stream& stream) {
+  bool SendReferences(IngestStream& stream) {
     const ByteView list = commit->reference_list;
     for (std::size_t at = 0; at < list.size(); at += kReferencePartBytes) {
       v1::BackupRequest request;
@@ -330,7 +330,7 @@ struct GrpcIngestSession::Impl {
   std::mutex mutex;        // guards all below
   std::condition_variable changed;
   absl::Status failure;
-  Stream* current_stream = nullptr;  // set between Opened and the end of a stream
+  IngestStream* current_stream = nullptr;  // set between Opened and the end of a stream
   grpc::ClientContext* current_context = nullptr;
   bool progressed = false;  // since Serve looked last
 

@@ -1,4 +1,3 @@
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -8,6 +7,7 @@
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/rpc/openssl_handles.h"
 #include "common/rpc/tls.h"
 #include "fmt/format.h"
 
@@ -17,11 +17,7 @@ namespace {
 struct ContextDelete {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
-struct BioDelete {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
 using Context = std::unique_ptr<SSL_CTX, ContextDelete>;
-using Bio = std::unique_ptr<BIO, BioDelete>;
 
 constexpr int kTimeoutMs = 5'000;
 constexpr int kProbes = 3;

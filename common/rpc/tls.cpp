@@ -1,6 +1,5 @@
 #include "common/rpc/tls.h"
 
-#include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -12,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/rpc/openssl_handles.h"
 #include "fmt/format.h"
 
 namespace holdfast::rpc {
@@ -21,13 +21,9 @@ template <typename T, void (*Free)(T*)>
 struct Deleter {
   void operator()(T* value) const { Free(value); }
 };
-struct BioDelete {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
 using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Deleter<X509, X509_free>>;
 using Request = std::unique_ptr<X509_REQ, Deleter<X509_REQ, X509_REQ_free>>;
-using Bio = std::unique_ptr<BIO, BioDelete>;
 
 absl::Status BadPem(std::string_view what) {
   return Error(ErrorKind::kPermission, 6010, fmt::format("unable to read {}: not valid PEM", what),

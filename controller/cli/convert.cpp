@@ -10,7 +10,7 @@ Id IdOf(const std::string& bytes) {
   return Id::From(bytes).value_or(Id());
 }
 
-SourceInfo FromProto(const v1::SourceInfo& in) {
+SourceInfo SourceFromProto(const v1::SourceInfo& in) {
   return {IdOf<SourceId>(in.source_id()), in.name(), in.kind()};
 }
 
@@ -41,7 +41,7 @@ AgentInfo FromProto(const v1::AgentInfo& in) {
   out.software_version = in.software_version();
   out.certificate_not_after_ms = in.certificate_not_after_ms();
   out.removed = in.removed();
-  for (const v1::SourceInfo& source : in.sources()) out.sources.push_back(FromProto(source));
+  for (const v1::SourceInfo& source : in.sources()) out.sources.push_back(SourceFromProto(source));
   out.clock_skew_ms = in.clock_skew_ms();
   return out;
 }
@@ -70,7 +70,7 @@ SnapshotSummary FromProto(const v1::SnapshotSummary& in) {
 
 SourceStatus FromProto(const v1::SourceStatus& in) {
   SourceStatus out;
-  out.source = FromProto(in.source());
+  out.source = SourceFromProto(in.source());
   out.agent_id = IdOf<AgentId>(in.agent_id());
   out.agent_name = in.agent_name();
   out.connected = in.connected();

@@ -1,7 +1,5 @@
 #include "tests/support/golden_store.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "common/format/layout.h"
@@ -18,12 +16,6 @@ namespace {
 constexpr std::uint64_t kSeed = 1;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTakenAt = 1'767'751'200;  // 2026-01-07 02:00 UTC
-
-Bytes ContentHash(ByteView content) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(content.data(), content.size()));
-  return Bytes(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);
-}
 
 // One backup run: seals chunks into a pack and gathers what its record names.
 class Run {

@@ -12,20 +12,10 @@
 #include "common/base/error.h"
 #include "common/env/process.h"
 #include "common/env/unique_fd.h"
+#include "tests/support/free_port.h"
 
 namespace holdfast::test {
 namespace {
-
-int FreePort() {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  HOLDFAST_CHECK(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  HOLDFAST_CHECK(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
 
 std::string Run(std::vector<std::string> argv) {
   ProcessOptions options;

@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/env/clock.h"
 #include "common/env/unique_fd.h"
+#include "tests/support/free_port.h"
 
 namespace holdfast::test {
 namespace {
@@ -56,15 +57,6 @@ std::string ReadLine(int fd) {
 }
 
 }  // namespace
-
-int FreePort() {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = Local(0);
-  socklen_t size = sizeof address;
-  HOLDFAST_CHECK(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  HOLDFAST_CHECK(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
 
 RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) {
   port_ = FreePort();

@@ -39,7 +39,4 @@ class RedisServer {
   pid_t pid_ = -1;
 };
 
-// A port of 127.0.0.1 that was free a moment ago.
-int FreePort();
-
 }  // namespace holdfast::test

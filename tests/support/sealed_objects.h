@@ -3,6 +3,8 @@
 // Everything comes from a SeededRng, so that a test seals the same bytes in every run.
 #pragma once
 
+#include <xxhash.h>
+
 #include <memory>
 
 #include "common/format/object.h"
@@ -10,6 +12,13 @@
 #include "tests/support/seeded_rng.h"
 
 namespace holdfast::test {
+
+// As Entry::content_hash.
+inline Bytes ContentHash(ByteView content) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(content.data(), content.size()));
+  return Bytes(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);
+}
 
 class SealingDomain {
  public:

@@ -1,7 +1,5 @@
 #include "tests/support/sealed_snapshot.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "common/base/error.h"
@@ -21,12 +19,6 @@ void Write(const std::string& path, ByteView bytes) {
   FileSystem& fs = RealFileSystem();
   HOLDFAST_CHECK(fs.MakeDirectories(ParentPath(path)).ok());
   HOLDFAST_CHECK(fs.WriteAtomically(path, bytes).ok());
-}
-
-Bytes ContentHash(ByteView content) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(content.data(), content.size()));
-  return Bytes(reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest);
 }
 
 }  // namespace

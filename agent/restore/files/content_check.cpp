@@ -17,14 +17,14 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256 * 1024;
 
-std::vector<char>& Buffer() {
+std::vector<char>& ReadBuffer() {
   thread_local std::vector<char> buffer(kReadBytes);
   return buffer;
 }
 
 // Empty, or why the range could not be read as a whole.
 std::string ReadRange(int fd, Extent range, absl::FunctionRef<bool(ByteView)> take) {
-  std::vector<char>& buffer = Buffer();
+  std::vector<char>& buffer = ReadBuffer();
   while (range.length_bytes > 0) {
     const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), range.length_bytes);
     const ssize_t got = ::pread(fd, buffer.data(), wanted, static_cast<off_t>(range.offset_bytes));

@@ -62,7 +62,7 @@ std::vector<std::string> NamesIn(const std::vector<char>& list, ssize_t size) {
   return names;
 }
 
-std::vector<char>& Buffer() {
+std::vector<char>& AttributeBuffer() {
   thread_local std::vector<char> buffer(kXattrLimitBytes);
   return buffer;
 }
@@ -84,7 +84,7 @@ MetadataPolicy::Owner MetadataPolicy::OwnerOf(const Entry& entry) const {
   owner = {true, entry.user_id, entry.group_id};
   if (options_.numeric_ids) return owner;
   std::lock_guard lock(mutex_);
-  std::vector<char>& buffer = Buffer();
+  std::vector<char>& buffer = AttributeBuffer();
   if (!entry.user_name.empty()) {
     const auto [found, added] = users_.try_emplace(entry.user_name, -1);
     struct passwd record {};
@@ -148,9 +148,9 @@ absl::Status MetadataPolicy::Failed(const Entry& entry, std::string_view what, i
 }
 
 absl::Status MetadataPolicy::SetXattrs(int fd, const Entry& entry) {
-  const ssize_t size = ::flistxattr(fd, Buffer().data(), Buffer().size());
+  const ssize_t size = ::flistxattr(fd, AttributeBuffer().data(), AttributeBuffer().size());
   if (size > 0) {
-    for (const std::string& name : NamesIn(Buffer(), size)) {
+    for (const std::string& name : NamesIn(AttributeBuffer(), size)) {
       if (IsManaged(name) && !entry.xattrs.contains(name)) (void)::fremovexattr(fd, name.c_str());
     }
   }
@@ -232,13 +232,15 @@ std::string MetadataPolicy::Differences(const Entry& entry, const struct stat& i
   if (fd < 0) return differences;
   for (const auto& [name, value] : entry.xattrs) {
     if (!MaySet(name)) continue;
-    const ssize_t size = ::fgetxattr(fd, name.c_str(), Buffer().data(), Buffer().size());
-    if (size < 0 || std::string_view(Buffer().data(), static_cast<std::size_t>(size)) != value) {
+    const ssize_t size =
+        ::fgetxattr(fd, name.c_str(), AttributeBuffer().data(), AttributeBuffer().size());
+    if (size < 0 ||
+        std::string_view(AttributeBuffer().data(), static_cast<std::size_t>(size)) != value) {
       differs("extended attribute " + Escaped(name), "different", "as it was");
     }
   }
-  const ssize_t size = ::flistxattr(fd, Buffer().data(), Buffer().size());
-  for (const std::string& name : NamesIn(Buffer(), std::max<ssize_t>(size, 0))) {
+  const ssize_t size = ::flistxattr(fd, AttributeBuffer().data(), AttributeBuffer().size());
+  for (const std::string& name : NamesIn(AttributeBuffer(), std::max<ssize_t>(size, 0))) {
     if (IsManaged(name) && !entry.xattrs.contains(name)) {
       differs("extended attribute " + Escaped(name), "there", "absent");
     }

@@ -16,7 +16,6 @@ constexpr char kNotExtension[] =
     "c.oid AND d.deptype = 'e') OR EXISTS (SELECT 1 FROM pg_extension e WHERE c.oid = "
     "ANY(e.extconfig)))";
 
-std::string Text(const PgRow& row, std::size_t column) { return row[column].value_or(""); }
 bool True(const PgRow& row, std::size_t column) { return row[column] == "t"; }
 
 // What must be the same in the snapshot and now, or the rows read would not be those of the

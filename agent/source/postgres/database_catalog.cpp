@@ -6,8 +6,6 @@
 namespace holdfast::source {
 namespace {
 
-std::string Text(const PgRow& row, std::size_t column) { return row[column].value_or(""); }
-
 absl::StatusOr<std::vector<std::string>> Column(PgSession& session, const std::string& sql) {
   ASSIGN_OR_RETURN(const PgRows rows, session.Query(sql));
   std::vector<std::string> result;

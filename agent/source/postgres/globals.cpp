@@ -23,8 +23,6 @@ absl::StatusOr<std::string> DumpGlobals(const PostgresConnection& connection,
   return output;
 }
 
-std::string Text(const PgRow& row, std::size_t column) { return row[column].value_or(""); }
-
 // From the views everybody may read; passwords and tablespaces are not in them.
 absl::StatusOr<std::string> RolesFromViews(PgSession& session) {
   ASSIGN_OR_RETURN(

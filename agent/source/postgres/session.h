@@ -27,6 +27,7 @@ namespace holdfast::source {
 
 using PgRow = std::vector<std::optional<std::string>>;
 using PgRows = std::vector<PgRow>;
+inline std::string Text(const PgRow& row, std::size_t column) { return row[column].value_or(""); }
 
 std::string SqlStateOf(const absl::Status& status);  // empty when the server did not say
 

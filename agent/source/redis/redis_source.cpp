@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kSynchronisationsMax = 3;
 constexpr int kServerChanged = 2215;  // kSource: failover while the RDB was read
-constexpr absl::Duration kFirstPause = absl::Milliseconds(500);
-constexpr absl::Duration kLongestPause = absl::Seconds(10);
+constexpr absl::Duration kFirstRetryPause = absl::Milliseconds(500);
+constexpr absl::Duration kLongestRetryPause = absl::Seconds(10);
 
 // The replica identity a server had before the transfer must be the one it has afterwards.
 absl::Status SameServer(const ServerInfo& before, const ServerInfo& after,
@@ -94,7 +94,7 @@ absl::StatusOr<source::SourceResult> RedisSource::Read(source::SnapshotBuilder& 
 absl::Status RedisSource::ReadByReplication(source::SnapshotBuilder& builder, std::stop_token stop,
                                             source::SourceResult* result) {
   const absl::Duration wait_end = env_.clock.Monotonic() + options_.address.loading_wait;
-  absl::Duration pause = kFirstPause;
+  absl::Duration pause = kFirstRetryPause;
   int synchronisations = 0;
   bool changed = false;
   for (;;) {
@@ -110,7 +110,7 @@ absl::Status RedisSource::ReadByReplication(source::SnapshotBuilder& builder, st
     }
     if (!again) return status;
     if (!env_.clock.SleepFor(pause, stop)) return status;
-    pause = std::min(pause * 2, kLongestPause);
+    pause = std::min(pause * 2, kLongestRetryPause);
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr ByteView kMagic{"HFKEYS1\n", 8};
 
-absl::Status Damaged(std::string_view what) {
+absl::Status DamagedScan(std::string_view what) {
   return Error(ErrorKind::kIntegrity, 2212, fmt::format("unable to decode scanned keys: {}", what));
 }
 
@@ -39,17 +39,17 @@ absl::Status ScanDecoder::Feed(ByteView piece, Visit visit) {
   std::size_t used = 0;
   if (!header_seen_) {
     if (pending_.size() < kMagic.size()) return absl::OkStatus();
-    if (!reader.Magic(kMagic)) return Damaged("wrong header");
+    if (!reader.Magic(kMagic)) return DamagedScan("wrong header");
     header_seen_ = true;
     used = kMagic.size();
   }
   while (reader.remaining() > 0) {
-    if (ended_) return Damaged("bytes follow the end");
+    if (ended_) return DamagedScan("bytes follow the end");
     const std::uint8_t tag = reader.U8();
     if (tag == 'e') {
       const std::uint64_t count = reader.U64();
       if (!reader.ok()) break;
-      if (count != count_) return Damaged("the number of keys is wrong");
+      if (count != count_) return DamagedScan("the number of keys is wrong");
       ended_ = true;
     } else if (tag == 'k') {
       ScannedKey key;
@@ -60,7 +60,7 @@ absl::Status ScanDecoder::Feed(ByteView piece, Visit visit) {
       ++count_;
       RETURN_IF_ERROR(visit(key));
     } else {
-      return Damaged("unknown record");
+      return DamagedScan("unknown record");
     }
     used = pending_.size() - reader.remaining();
   }
@@ -69,7 +69,7 @@ absl::Status ScanDecoder::Feed(ByteView piece, Visit visit) {
 }
 
 absl::Status ScanDecoder::Finish() const {
-  return ended_ && pending_.empty() ? absl::OkStatus() : Damaged("it ends too early");
+  return ended_ && pending_.empty() ? absl::OkStatus() : DamagedScan("it ends too early");
 }
 
 }  // namespace holdfast::redis

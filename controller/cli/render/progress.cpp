@@ -14,7 +14,6 @@ constexpr absl::Duration kRedrawEvery = absl::Milliseconds(100);
 constexpr absl::Duration kRateWindow = absl::Milliseconds(250);
 constexpr double kOldRateWeight = 0.7;
 constexpr std::size_t kBarCells = 23;
-constexpr std::string_view kGap = "   ";
 
 // Whole code points only, so that a cut line stays valid text.
 std::string CutToWidth(std::string text, std::size_t width) {

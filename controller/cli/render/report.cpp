@@ -11,7 +11,6 @@
 namespace holdfast::cli {
 namespace {
 
-constexpr std::string_view kGap = "   ";
 constexpr std::size_t kShownProblems = 20;
 
 // The agent's report, read without trust in its shape.

@@ -12,6 +12,7 @@
 #include "common/format/wire.h"
 #include "tests/contract/redis/fake_redis.h"
 #include "tests/contract/redis/round_trip.h"
+#include "tests/support/free_port.h"
 
 namespace holdfast::redis {
 namespace {
