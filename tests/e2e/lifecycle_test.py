@@ -80,7 +80,7 @@ def fill_redis(redis):
 
 class Lifecycle(unittest.TestCase):
     def test_everything_comes_back(self):
-        with Rig("life") as rig:
+        with Rig("life", tapped=("controller", "agent")) as rig:
             postgres, redis = Postgres(rig.directory), Redis(rig.directory)
             rig.daemons += [postgres, redis]
             files = rig.path("files")
@@ -117,6 +117,7 @@ class Lifecycle(unittest.TestCase):
             rig.cli("restore", "cache", "--into-server")
             self.assertEqual(before["digest"], redis.digest())
             self.single_things(rig, postgres)
+            self.nothing_readable_crosses(rig)
 
             self.recovery_from_a_copy(rig, postgres, before)
             self.recovery_from_a_living_controller(rig)
@@ -158,29 +159,58 @@ class Lifecycle(unittest.TestCase):
             inner = tarfile.open(fileobj=io.BytesIO(archive.extractfile(members["uploads.tar.gz"]).read()))
             self.assertTrue(any(SECRET_IN_NAME in n for n in inner.getnames()))
 
-    def nothing_readable(self, rig):
-        needles = [SECRET, SECRET_IN_NAME, SECRET_TABLE, SECRET_KEY]
-        with open(rig.kit) as f:
-            needles += [line.strip() for line in f if line.strip().startswith("hf-")]
-        needles = [n.encode() for n in needles]
-        # The keys as raw bytes: the agent's own identity file holds them.
+    def needles(self, rig):
+        """What the controller must never hold: planted strings, private keys as text and as bytes."""
+        needles = [needle.encode() for needle in (SECRET, SECRET_IN_NAME, SECRET_TABLE, SECRET_KEY)]
+        with open(rig.kit, "rb") as f:
+            needles += [line.strip() for line in f if line.strip().startswith(b"hf-")]
+        with open(rig.path("agent", "tls.key"), "rb") as f:
+            needles += [line.strip() for line in f if not line.startswith(b"-----")]
+        return needles + self.agent_keys(rig)
+
+    def agent_keys(self, rig):
+        """Signing seed, X25519 secret, id key and chunker key: the end of agent_state.h's `identity`."""
         with open(rig.path("agent", "identity"), "rb") as f:
             identity = f.read()
-        raw = [identity[i:i + 32] for i in range(len(identity) - 260, len(identity) - 32, 36)]
-        searched = 0
-        for directory, _, names in os.walk(rig.data):
-            for name in names:
-                with open(os.path.join(directory, name), "rb") as f:
-                    content = f.read()
-                searched += len(content)
-                for needle in needles:
-                    self.assertNotIn(needle, content, f"in {directory}/{name}")
-                if "/identity" not in directory:
-                    for key in raw[-2:]:
-                        self.assertNotIn(key, content, f"in {directory}/{name}")
-        self.assertGreater(searched, 10 << 20)
+        rest, keys = identity, []
+        for skip in (0, 0, 16, 0):  # the domain's id stands between the pairs
+            rest = rest[:len(rest) - skip]
+            self.assertEqual((32).to_bytes(4, "little"), rest[-36:-32])
+            keys.append(rest[-32:])
+            rest = rest[:-36]
+        self.assertEqual(4, len(set(keys)))
+        return keys
+
+    def nothing_readable(self, rig):
+        needles = self.needles(rig)
+        self.assertGreater(self.search(rig.data, needles), 10 << 20)
         self.assertNotIn(SECRET, rig.controller.text())
         self.assertNotIn(SECRET_TABLE, rig.controller.text())
+
+    def search(self, root, needles):
+        """Fails on the first needle in any file or file name below root; the bytes that were searched."""
+        searched = 0
+        for directory, _, names in os.walk(root):
+            for name in names:
+                with open(os.path.join(directory, name), "rb") as f:
+                    content = f.read() + os.fsencode(name)
+                searched += len(content)
+                for needle in needles:
+                    self.assertFalse(needle in content, f"{needle} in {directory}/{name}")
+        return searched
+
+    def nothing_readable_crosses(self, rig):
+        """Searches all that passed the controller's sockets, TLS opened, and its memory; the same
+        search of the agent finds what was planted, so it would here."""
+        needles = self.needles(rig)
+        self.assertGreater(self.search(rig.tap("controller"), needles), 30 << 20)
+        self.assertRaises(AssertionError, self.search, rig.tap("agent"), [SECRET.encode()])
+        self.assertRaises(AssertionError, self.search, rig.tap("controller"), [b"uploads"])
+        for mapping, content in rig.controller.memory():
+            for needle in needles:
+                self.assertFalse(needle in content, f"{needle} in the controller's memory, {mapping}")
+        self.assertTrue(any(self.agent_keys(rig)[0] in content
+                            for _, content in rig.agents["agent"].memory()))
 
     def single_things(self, rig, postgres):
         rig.cli("restore", "uploads@1", "--target", rig.path("restore", "one"), "--path", "sub/file-7")

@@ -34,6 +34,18 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+def read_up_to(stream, size):
+    """Less than size where the rest cannot be read, such as a guard page or a file's missing end."""
+    parts = []
+    try:
+        while size > 0 and (part := stream.read(min(size, 16 << 20))):
+            parts.append(part)
+            size -= len(part)
+    except OSError:
+        pass
+    return b"".join(parts)
+
+
 class Daemon:
     """A process whose output goes to a file; stopped with SIGTERM, checked for a clean end."""
 
@@ -61,6 +73,21 @@ class Daemon:
 
     def kill(self):
         return self.stop(signal.SIGKILL)
+
+    def memory(self):
+        """What the process can read, mapping by mapping, while it stands still."""
+        pid = self.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+                for line in maps:
+                    span, rights = line.split()[:2]
+                    if rights[0] == "r" and not line.rstrip().endswith(("[vvar]", "[vsyscall]")):
+                        begin, end = (int(part, 16) for part in span.split("-"))
+                        memory.seek(begin)
+                        yield line.rstrip(), read_up_to(memory, end - begin)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def peak_memory_bytes(self):
         with open(f"/proc/{self.process.pid}/status") as f:
@@ -140,7 +167,8 @@ class Redis:
 
 
 class Rig:
-    def __init__(self, name):
+    def __init__(self, name, tapped=()):
+        self.tapped = tapped  # "controller" and names of agents whose traffic is copied, see tap()
         self.directory = tempfile.mkdtemp(prefix=f"holdfast-{name}-")
         os.chmod(self.directory, 0o755)  # PostgreSQL's user passes through
         self.home = os.path.join(self.directory, "home")
@@ -186,13 +214,23 @@ class Rig:
 
     # --- daemons ---------------------------------------------------------------------------------
 
+    def tap(self, name):
+        """The directory with what crosses the sockets of that daemon, TLS opened: traffic_tap.c."""
+        return self.path(f"tap-{name}")
+
+    def _environment(self, name):
+        if name not in self.tapped:
+            return None
+        os.makedirs(self.tap(name), exist_ok=True)
+        return dict(os.environ, LD_PRELOAD=f"{BIN}/holdfast_traffic_tap.so", HOLDFAST_TAP=self.tap(name))
+
     def start_controller(self, wait=True):
         config = self.write("controller.yaml",
                             f"data_directory: {self.data}\nlisten: 127.0.0.1:{self.port}\n"
                             f"listen_enrollment: 127.0.0.1:{self.enrollment_port}\n"
                             f"socket: {self.socket}\n")
         self.controller = Daemon([f"{BIN}/holdfast-controller", "--config", config],
-                                 self.path("controller.log"))
+                                 self.path("controller.log"), self._environment("controller"))
         if wait:
             wait_for("the controller", lambda: os.path.exists(self.socket) or not self.controller.alive())
             assert self.controller.alive(), self.controller.text()
@@ -221,7 +259,7 @@ class Rig:
 
     def start_agent(self, name, wait=True):
         self.agents[name] = Daemon([f"{BIN}/holdfast-agent", "--config", self.path(f"{name}.yaml")],
-                                   self.path(f"{name}.log"))
+                                   self.path(f"{name}.log"), self._environment(name))
         if wait:
             wait_for(f"agent {name}", lambda: self.is_connected(name))
         return self.agents[name]
@@ -269,10 +307,14 @@ def compare_trees(a, b):
 
 
 class CuttingProxy:
-    """A TCP proxy that can cut all its connections and counts bytes toward the server."""
+    """A TCP proxy that can cut all its connections and counts bytes toward the server.
 
-    def __init__(self, target_port):
+    With cut_after it cuts all of them by itself, once, when so many bytes came from the server.
+    """
+
+    def __init__(self, target_port, cut_after=None):
         self.target_port = target_port
+        self.cut_after = cut_after
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.forwarded = 0
@@ -298,6 +340,11 @@ class CuttingProxy:
                 sink.sendall(data)
                 if count:
                     self.forwarded += len(data)
+                elif self.cut_after is not None:
+                    self.cut_after -= len(data)
+                    if self.cut_after < 0:
+                        self.cut_after = None
+                        self.cut()
         except OSError:
             pass
         for each in (source, sink):
