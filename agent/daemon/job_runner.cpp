@@ -5,6 +5,8 @@
 #include "absl/strings/numbers.h"
 #include "agent/daemon/job_reports.h"
 #include "agent/daemon/restore_job.h"
+#include "agent/source/transient.h"
+#include "agent/transport/backoff.h"
 #include "agent/transport/grpc_fetcher.h"
 #include "agent/transport/grpc_ingest_session.h"
 #include "common/base/error.h"
@@ -15,6 +17,8 @@ namespace holdfast::daemon {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(500);
+constexpr int kBackupTries = 3;
+constexpr absl::Duration kFirstRetryPause = absl::Seconds(2);
 
 RestoreRequest FromProto(const v1::RestoreOptions& options) {
   RestoreRequest request;
@@ -215,28 +219,18 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
                  "unable to back up: this agent has no such source in its configuration",
                  "See agent.yaml on that host; restart the agent after a change.");
   }
-  running.Step("reading");
-  const auto source = MakeSource(options_.env, *config, ExpectedDevice(id));
-  transport::GrpcIngestSession session(
-      {options_.env, options_.connect, options_.diagnose, id, job.job_id()},
-      running.stop.get_token());
-  auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
-  const pipeline::AgentKeys& keys = options_.state->keys;
-  pipeline::BackupRun run(
-      {options_.env,
-       &keys,
-       options_.state->LastPath(id),
-       options_.state->RecipientsVersionPath(),
-       id,
-       config->name,
-       2,
-       [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
-         ASSIGN_OR_RETURN(const SnapshotDocuments documents, fetcher->Documents(id, seq));
-         return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
-       },
-       {config->delta, options_.state->DeltaPath(id), options_.state->BasesDirectory(id),
-        config->delta_cache_bytes, fetcher}});
-  auto report = run.Run(*source, session, running, running.stop.get_token());
+  transport::Backoff backoff(options_.env, kFirstRetryPause);
+  auto report = BackupOnce(job, running, *config);
+  for (int tries = 1; tries < kBackupTries && !report.ok() && source::IsTransient(report.status());
+       ++tries) {
+    log::Failure(report.status());
+    log::Info("source '{}' is read again from the start: what was stored is not sent again",
+              config->name);
+    running.Step("waiting to read again");
+    if (!backoff.Wait(running.stop.get_token())) break;
+    running.bytes_done = running.items_done = running.new_bytes = running.stored_bytes = 0;
+    report = BackupOnce(job, running, *config);
+  }
   if (!report.ok()) {
     return WithContext(report.status(), fmt::format("unable to back up source '{}'", config->name));
   }
@@ -255,6 +249,33 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
                            "while they were read",
                            config->name, report->problem_count),
                "The report lists them; the snapshot is committed and restorable.");
+}
+
+absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job, Running& running,
+                                                             const SourceConfig& config) {
+  const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
+  running.Step("reading");
+  const auto source = MakeSource(options_.env, config, ExpectedDevice(id));
+  transport::GrpcIngestSession session(
+      {options_.env, options_.connect, options_.diagnose, id, job.job_id()},
+      running.stop.get_token());
+  auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
+  const pipeline::AgentKeys& keys = options_.state->keys;
+  pipeline::BackupRun run(
+      {options_.env,
+       &keys,
+       options_.state->LastPath(id),
+       options_.state->RecipientsVersionPath(),
+       id,
+       config.name,
+       2,
+       [&](std::uint64_t seq) -> absl::StatusOr<OpenedSnapshot> {
+         ASSIGN_OR_RETURN(const SnapshotDocuments documents, fetcher->Documents(id, seq));
+         return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
+       },
+       {config.delta, options_.state->DeltaPath(id), options_.state->BasesDirectory(id),
+        config.delta_cache_bytes, fetcher}});
+  return run.Run(*source, session, running, running.stop.get_token());
 }
 
 absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDetail* detail) {

@@ -23,6 +23,7 @@
 
 #include "agent/daemon/agent_config.h"
 #include "agent/daemon/agent_state.h"
+#include "agent/pipeline/backup_run.h"
 #include "agent/restore/restore_report.h"
 
 namespace grpc {
@@ -60,6 +61,8 @@ class JobRunner {
   struct Running;
   void Work(std::stop_token stop);
   void Execute(const v1::Job& job, Running& running);
+  absl::StatusOr<pipeline::BackupReport> BackupOnce(const v1::Job& job, Running& running,
+                                                    const SourceConfig& config);
   absl::Status Backup(const v1::Job& job, Running& running, v1::JobDetail* detail);
   absl::Status Restore(const v1::Job& job, Running& running, v1::JobDetail* detail);
   absl::Status Verify(const v1::Job& job, Running& running, v1::JobDetail* detail);

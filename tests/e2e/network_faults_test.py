@@ -17,7 +17,7 @@ import time
 import unittest
 
 from answers import operator, recover, run, write_random
-from rig import CuttingProxy, Redis, Rig, compare_trees, wait_for
+from rig import CuttingProxy, Postgres, Redis, Rig, compare_trees, wait_for
 
 
 def point_agent_at(rig, port, name="agent"):
@@ -128,6 +128,27 @@ class NetworkFaults(unittest.TestCase):
         self.assertIs(False, self.one_snapshot(1)["partial"])
         rig.cli("restore", "uploads", "--target", rig.path("restore", "cut"))
         compare_trees(self.files, rig.path("restore", "cut"))
+
+    # --- row 66 ----------------------------------------------------------------------------------
+
+    def test_a_lost_connection_to_the_store_is_read_again(self):
+        rig = self.rig
+        postgres = Postgres(rig.directory)
+        rig.daemons.append(postgres)
+        postgres.sql("CREATE DATABASE pos")
+        postgres.sql("CREATE TABLE t AS SELECT i, md5(i::text) || repeat('x', 100) AS v "
+                     "FROM generate_series(1, 100000) i", "pos")
+        proxy = CuttingProxy(postgres.port, cut_after=5 << 20)
+        self.addCleanup(proxy.close)
+        rig.setup([{"name": "db", "kind": "postgres", "host": "127.0.0.1", "port": proxy.port,
+                    "database": "pos", "user": "postgres"}])
+        rig.cli("backup", "db")
+        self.assertIsNone(proxy.cut_after, "nothing was cut")
+        self.assertIn("is read again from the start", rig.agents["agent"].text())
+        self.assertEqual([(1, False)], [(s["seq"], s["partial"]) for s in rig.snapshots("db")])
+        rig.cli("restore", "db", "--database", "again")
+        rows = "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM t"
+        self.assertEqual(postgres.sql(rows, "pos"), postgres.sql(rows, "again"))
 
     def test_the_reply_to_the_commit_is_lost(self):
         rig, proxy = self.proxied(2 << 20)

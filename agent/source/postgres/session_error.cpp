@@ -2,6 +2,7 @@
 
 #include "absl/strings/cord.h"
 #include "agent/source/postgres/session.h"
+#include "agent/source/transient.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -67,9 +68,10 @@ absl::Status StatementError(std::string_view sqlstate, std::string_view text) {
 }
 
 absl::Status LostError(std::string_view text) {
-  return Error(ErrorKind::kSource, 2104,
-               fmt::format("the connection to the server was lost: {}", OneLine(text)),
-               "Look at the server's log for the reason, then run it again.");
+  return MarkTransient(
+      Error(ErrorKind::kSource, 2104,
+            fmt::format("the connection to the server was lost: {}", OneLine(text)),
+            "Look at the server's log for the reason, then run it again."));
 }
 
 }  // namespace holdfast::source

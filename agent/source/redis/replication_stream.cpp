@@ -1,4 +1,5 @@
 #include "agent/source/redis/replication_stream.h"
+#include "agent/source/transient.h"
 
 #include <algorithm>
 #include <vector>
@@ -164,11 +165,12 @@ class Receiver {
   // A closed or silent connection, in words of the synchronisation; a stop stays what it is.
   absl::Status Explain(const absl::Status& status) const {
     if (status.ok() || KindOf(status) != ErrorKind::kUnreachable) return status;
-    return Error(ErrorKind::kSource, kSyncCut,
-                 fmt::format("unable to read the RDB of redis '{}': cut after {} bytes: {}",
-                             connection_.address().Name(), transfer_.bytes, MessageOf(status)),
-                 "The server's log tells why; a slow reader is cut by client-output-buffer-limit "
-                 "replica, which can be raised, and a failed fork needs vm.overcommit_memory=1.");
+    return source::MarkTransient(
+        Error(ErrorKind::kSource, kSyncCut,
+              fmt::format("unable to read the RDB of redis '{}': cut after {} bytes: {}",
+                          connection_.address().Name(), transfer_.bytes, MessageOf(status)),
+              "The server's log tells why; a slow reader is cut by client-output-buffer-limit "
+              "replica, which can be raised, and a failed fork needs vm.overcommit_memory=1."));
   }
 
   RedisConnection& connection_;
