@@ -1,6 +1,7 @@
 #include "agent/source/postgres/dump_program.h"
 
 #include "absl/strings/numbers.h"
+#include "agent/source/transient.h"
 #include "common/base/error.h"
 #include "common/env/process.h"
 #include "fmt/format.h"
@@ -39,6 +40,12 @@ absl::StatusOr<DumpProgram> Inspect(const std::string& path, std::stop_token sto
   if (program.major > 0) return program;
   return Error(ErrorKind::kSource, 2105,
                fmt::format("unable to use '{}': it printed no version", Escaped(path)));
+}
+
+// libpq's words, which the program passes on; the environment asks for English.
+bool SaysConnectionLost(std::string_view text) {
+  return text.find("server closed the connection unexpectedly") != std::string_view::npos ||
+         text.find("terminating connection") != std::string_view::npos;
 }
 
 }  // namespace
@@ -90,9 +97,11 @@ absl::Status RunDump(const DumpRun& run, absl::FunctionRef<absl::Status(ByteView
   if (!result.ok()) {
     const int code = CodeOf(result.status());
     if (code < 2001 || code > 2002) return result.status();
-    return Error(ErrorKind::kSource, 2106,
-                 fmt::format("unable to dump the schema: {}", MessageOf(result.status())),
-                 HintOf(result.status()));
+    const absl::Status failed =
+        Error(ErrorKind::kSource, 2106,
+              fmt::format("unable to dump the schema: {}", MessageOf(result.status())),
+              HintOf(result.status()));
+    return SaysConnectionLost(MessageOf(failed)) ? MarkTransient(failed) : failed;
   }
   RETURN_IF_ERROR(filter.Finish());
   if (filter.complete()) return absl::OkStatus();
