@@ -35,6 +35,7 @@ int RunDaemon(const std::string& config_path) {
   if (const absl::Status status = log::Setup(config->log); !status.ok()) {
     return Fail(WithContext(status, config_path.empty() ? "configuration" : config_path));
   }
+  SetNiceness(config->nice);
   // Why a handshake failed, the agent finds out by itself (rpc::DiagnoseConnection).
   rpc::TakeGrpcLog(env.clock, [](const std::string& reason) {
     log::Debug("a TLS handshake failed: {}", reason);

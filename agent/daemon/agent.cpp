@@ -37,7 +37,7 @@ struct Agent::Impl {
         env, &config, &state, [this] { return Connect(); }, [this] { return Diagnose(); },
         [this] { return Readers(); },
         [this](const v1::JobProgress& progress) { control->SendProgress(progress); },
-        [this](const v1::JobResult& result) { control->SendResult(result); }});
+        [this](const v1::JobResult& result) { control->SendResult(result); }, &upload_limit});
     control = std::make_unique<transport::ControlClient>(transport::ControlClient::Options{
         env, [this] { return Connect(); }, [this] { return Diagnose(); },
         [this](v1::Hello* hello) { FillHello(hello); },
@@ -139,6 +139,7 @@ struct Agent::Impl {
   AgentConfig config;
   std::unique_ptr<DirectoryLock> lock;
   AgentState state;
+  transport::UploadLimit upload_limit{env.clock, config.upload};
   std::mutex mutex;                // guards state.tls.certificate_pem and readers
   std::vector<Recipient> readers;  // of the newest recipient list
   std::string address;

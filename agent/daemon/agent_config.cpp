@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "agent/daemon/upload_config.h"
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
@@ -158,8 +159,8 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(FileSystem& fs, const std::string& p
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(
-      root.CheckKeys({"data_directory", "controller", "restore_roots", "sources", "log"}));
+  RETURN_IF_ERROR(root.CheckKeys(
+      {"data_directory", "controller", "restore_roots", "sources", "upload", "nice", "log"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -176,6 +177,11 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(FileSystem& fs, const std::string& p
     ASSIGN_OR_RETURN(config.log.level, log->Text("level", config.log.level));
     ASSIGN_OR_RETURN(config.log.format, log->Text("format", config.log.format));
   }
+  if (const auto upload = root.Find("upload")) {
+    ASSIGN_OR_RETURN(config.upload, ReadUploadTimetable(*upload));
+  }
+  ASSIGN_OR_RETURN(const std::int64_t nice, root.Integer("nice", 0, {0, 19}));
+  config.nice = static_cast<int>(nice);
   RETURN_IF_ERROR(ReadSources(fs, root, &config));
   return config;
 }

@@ -22,6 +22,7 @@
 #include "agent/source/files/files_source.h"
 #include "agent/source/postgres/postgres_source.h"
 #include "agent/source/redis/redis_source.h"
+#include "agent/transport/upload_limit.h"
 #include "common/log/log.h"
 
 namespace holdfast::daemon {
@@ -41,6 +42,8 @@ struct AgentConfig {
   std::string controller;  // host:port, when it is not the one of the enrolment
   std::vector<std::string> restore_roots;
   std::vector<SourceConfig> sources;
+  transport::UploadTimetable upload;
+  int nice = 0;  // 0 … 19, of the whole agent
   log::Options log{"agent", "info", "text"};
 
   const SourceConfig* Find(std::string_view name) const;

@@ -17,6 +17,7 @@ namespace holdfast::daemon {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(500);
+constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr int kBackupTries = 3;
 constexpr absl::Duration kFirstRetryPause = absl::Seconds(2);
 
@@ -256,9 +257,9 @@ absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job,
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   running.Step("reading");
   const auto source = MakeSource(options_.env, config, ExpectedDevice(id));
-  transport::GrpcIngestSession session(
-      {options_.env, options_.connect, options_.diagnose, id, job.job_id()},
-      running.stop.get_token());
+  transport::GrpcIngestSession session({options_.env, options_.connect, options_.diagnose, id,
+                                        job.job_id(), kPatience, options_.upload_limit},
+                                       running.stop.get_token());
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
   const pipeline::AgentKeys& keys = options_.state->keys;
   pipeline::BackupRun run(

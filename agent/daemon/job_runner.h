@@ -36,6 +36,9 @@ class JobProgress;
 class JobResult;
 }  // namespace holdfast::v1
 
+namespace holdfast::transport {
+class UploadLimit;
+}
 namespace holdfast::daemon {
 
 class JobRunner {
@@ -49,6 +52,7 @@ class JobRunner {
     std::function<std::vector<Recipient>()> readers;  // of what is said about a job
     std::function<void(const v1::JobProgress&)> on_progress;
     std::function<void(const v1::JobResult&)> on_result;
+    transport::UploadLimit* upload_limit = nullptr;  // outlives the runner
   };
   explicit JobRunner(Options options);
   ~JobRunner();  // cancels what runs

@@ -59,8 +59,8 @@ absl::StatusOr<pipeline::KnownChunks> FromProto(const v1::Answer& answer, std::s
 using IngestStream = grpc::ClientReaderWriter<v1::BackupRequest, v1::BackupReply>;
 
 struct GrpcIngestSession::Impl {
-  Impl(Options session_options, std::stop_token stop)
-      : options(std::move(session_options)), stop_callback(stop, [this] {
+  Impl(Options session_options, std::stop_token run_stop)
+      : options(std::move(session_options)), stop(run_stop), stop_callback(stop, [this] {
           Fail(Error(ErrorKind::kFailed, 2010, "the run was stopped"));
           CancelStream();
         }) {
@@ -325,6 +325,7 @@ struct GrpcIngestSession::Impl {
   }
 
   const Options options;
+  const std::stop_token stop;
 
   std::mutex write_mutex;  // held while writing to current_stream; taken before `mutex`
   std::mutex mutex;        // guards all below
@@ -385,6 +386,10 @@ absl::StatusOr<pipeline::KnownChunks> GrpcIngestSession::Ask(const std::vector<C
 }
 
 absl::Status GrpcIngestSession::Send(Bytes object) {
+  // Before anything is held: questions and the answers to them are not slowed down.
+  if (UploadLimit* limit = impl_->options.limit; limit != nullptr) {
+    (void)limit->Wait(object.size(), impl_->stop);  // a stop is noticed below
+  }
   {
     std::unique_lock lock(impl_->mutex);
     RETURN_IF_ERROR(impl_->WaitFor(lock, [&] {

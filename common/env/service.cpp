@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -61,6 +62,10 @@ void KeepBuffersForReuse() {
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 8 << 20);   // above the largest sealed object that is usual
   ::mallopt(M_TRIM_THRESHOLD, 32 << 20);  // what stays after a run, per arena
+}
+
+void SetNiceness(int nice) {
+  if (nice != 0) ::setpriority(PRIO_PROCESS, 0, nice);
 }
 
 void ForbidCoreDumps() { ::prctl(PR_SET_DUMPABLE, 0); }

@@ -19,5 +19,6 @@ void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
 // arenas. By default each is given back to the kernel and faulted in again, page by page (half of
 // the controller's time), and every thread keeps its own.
 void KeepBuffersForReuse();
+void SetNiceness(int nice);  // of this process, before its first thread; 0 leaves it as it is
 
 }  // namespace holdfast

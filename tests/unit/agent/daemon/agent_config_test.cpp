@@ -69,6 +69,33 @@ TEST_F(AgentConfigTest, DeltasAreOnUnlessASourceSaysOtherwise) {
   ExpectRefused("sources:\n  - {name: a, kind: redis, delta: {cache: much}}\n", "2:43");
 }
 
+TEST_F(AgentConfigTest, UploadsHaveATimetable) {
+  const auto config = Load(
+      "nice: 10\nupload:\n  limit: 20 MiB\n  timetable:\n"
+      "    - {days: mon-fri, from: \"08:00\", to: \"20:00\", limit: 2 MiB}\n"
+      "    - {days: [sat, sun], from: \"22:00\", to: \"06:00\"}\n"
+      "    - {from: \"00:00\", to: \"24:00\", limit: 64 KiB}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->nice, 10);
+  EXPECT_EQ(config->upload.limit, 20u << 20);
+  ASSERT_EQ(config->upload.windows.size(), 3u);
+  EXPECT_EQ(config->upload.windows[0].days, 0x1f);
+  EXPECT_EQ(config->upload.windows[0].from_minute, 480);
+  EXPECT_EQ(config->upload.windows[0].to_minute, 1200);
+  EXPECT_EQ(config->upload.windows[0].limit, 2u << 20);
+  EXPECT_EQ(config->upload.windows[1].days, 0x60);
+  EXPECT_EQ(config->upload.windows[1].limit, std::nullopt);
+  EXPECT_EQ(config->upload.windows[2].days, 0x7f);
+  EXPECT_EQ(config->upload.windows[2].to_minute, 1440);
+  ExpectRefused("nice: 20\n", "1:7");
+  ExpectRefused("upload: {limit: 1 KiB}\n", "1:17");
+  ExpectRefused("upload: {limt: 1 MiB}\n", "1:10");
+  ExpectRefused("upload: {timetable: [{from: \"8:00\", to: \"09:00\"}]}\n", "1:29");
+  ExpectRefused("upload: {timetable: [{from: \"08:00\", to: \"24:01\"}]}\n", "1:42");
+  ExpectRefused("upload: {timetable: [{from: \"08:00\"}]}\n", "1:22");
+  ExpectRefused("upload: {timetable: [{days: today, from: \"08:00\", to: \"09:00\"}]}\n", "1:29");
+}
+
 TEST_F(AgentConfigTest, NamesAreUnique) {
   ExpectRefused(
       "sources:\n  - {name: a, kind: redis}\n  - {name: b, kind: redis}\n"

@@ -1,0 +1,53 @@
+#include "agent/transport/upload_limit.h"
+
+#include <algorithm>
+
+namespace holdfast::transport {
+namespace {
+
+constexpr absl::Duration kBurst = absl::Seconds(1);
+
+bool HasDay(const UploadWindow& window, absl::Weekday day) {
+  return (window.days >> static_cast<int>(day) & 1) != 0;
+}
+
+bool Holds(const UploadWindow& window, absl::Weekday today, int minute) {
+  if (window.from_minute < window.to_minute) {
+    return HasDay(window, today) && minute >= window.from_minute && minute < window.to_minute;
+  }
+  // Past midnight: the evening of today, or the morning after yesterday.
+  const auto yesterday = static_cast<absl::Weekday>((static_cast<int>(today) + 6) % 7);
+  return (HasDay(window, today) && minute >= window.from_minute) ||
+         (HasDay(window, yesterday) && minute < window.to_minute);
+}
+
+}  // namespace
+
+BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::TimeZone zone) {
+  const absl::CivilMinute local = absl::ToCivilMinute(now, zone);
+  const int minute = local.hour() * 60 + local.minute();
+  for (const UploadWindow& window : timetable.windows) {
+    if (Holds(window, absl::GetWeekday(local), minute)) return window.limit;
+  }
+  return timetable.limit;
+}
+
+bool UploadLimit::Wait(std::uint64_t bytes, std::stop_token stop) {
+  const BytesPerSecond limit = LimitAt(timetable_, clock_.Now(), zone_);
+  absl::Duration wait;
+  {
+    std::lock_guard lock(mutex_);
+    const absl::Duration now = clock_.Monotonic();
+    if (!limit) {
+      all_sent_ = now;
+      return !stop.stop_requested();
+    }
+    all_sent_ = std::max(all_sent_, now - kBurst);
+    wait = all_sent_ - now;  // the piece may go when those before it are through
+    all_sent_ += absl::Seconds(static_cast<double>(bytes) / static_cast<double>(*limit));
+  }
+  if (wait <= absl::ZeroDuration()) return !stop.stop_requested();
+  return clock_.SleepFor(wait, stop);
+}
+
+}  // namespace holdfast::transport

@@ -1,0 +1,57 @@
+// How many bytes an agent may send per second, by the time of day.
+//
+// Hides:      the arithmetic of a token bucket of one second (GCRA, ITU-T I.371: one remembered
+// moment instead of
+//             tokens), and which line of the timetable holds now.
+// Invariants: I1  Over any time t the bytes let through are at most one second's worth and rate ×
+// t, plus the piece
+//                 that was let through last, whatever its size.
+//             I2  The wall clock only chooses the rate; waiting goes by the monotonic clock.
+// Threading:  any thread; pieces are let through in the order of the calls.
+// Errors:     none.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/env/env.h"
+
+namespace holdfast::transport {
+
+using BytesPerSecond = std::optional<std::uint64_t>;  // nothing: no limit
+
+struct UploadWindow {
+  std::uint8_t days = 0x7f;  // bit 0: Monday … bit 6: Sunday; of the day on which it begins
+  int from_minute = 0;       // of the local day
+  int to_minute = 0;         // at or before from_minute: of the next day
+  BytesPerSecond limit;
+};
+
+struct UploadTimetable {
+  BytesPerSecond limit;               // when no window holds
+  std::vector<UploadWindow> windows;  // the first that holds counts
+};
+
+BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::TimeZone zone);
+
+class UploadLimit {
+ public:
+  UploadLimit(Clock& clock, UploadTimetable timetable, absl::TimeZone zone = absl::LocalTimeZone())
+      : clock_(clock), timetable_(std::move(timetable)), zone_(zone) {}
+
+  // Waits until `bytes` may be sent. False when `stop` was requested meanwhile.
+  bool Wait(std::uint64_t bytes, std::stop_token stop);
+
+ private:
+  Clock& clock_;
+  const UploadTimetable timetable_;
+  const absl::TimeZone zone_;
+  std::mutex mutex_;
+  absl::Duration all_sent_ = -absl::InfiniteDuration();  // when what was let through is through
+};
+
+}  // namespace holdfast::transport
