@@ -42,7 +42,8 @@ absl::Status ReadScrub(const ConfigNode& root, scrub::ScrubOptions* out) {
   ASSIGN_OR_RETURN(out->period, node->Duration("period", out->period));
   ASSIGN_OR_RETURN(out->rate_bytes, node->Size("rate", out->rate_bytes, kScrubRates));
   if (out->period < absl::Seconds(1)) {
-    return node->Refuse("the period is shorter than a second", "Write for example 30d.");
+    return node->Find("period")->Refuse("the period is shorter than a second",
+                                        "Write for example 30d.");
   }
   return absl::OkStatus();
 }

@@ -59,7 +59,7 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("log: text\n", "1:6");
   ExpectRefused("parity: 51\n", "1:9");
   ExpectRefused("parity: -1\n", "1:9");
-  ExpectRefused("scrub: {period: 0s}\n", "1:");
+  ExpectRefused("scrub: {period: 0s}\n", "1:17");
   ExpectRefused("scrub: {rate: 1KiB}\n", "1:15");
   ExpectRefused("scrub: {speed: 1MiB}\n", "1:9");
   ExpectRefused("advertise: a\nlisten_enrolment: 127.0.0.1:1\n", "2:1");

@@ -381,6 +381,8 @@ TEST_F(RebuildTest, ManySmallObjects) {
   EXPECT_GT(report.objects, 20'000u);
   EXPECT_EQ(report.chunks.chunks, report.objects);
   EXPECT_LT(report.seconds, absl::Seconds(20));
+  RecordProperty("objects", static_cast<int>(report.objects));
+  RecordProperty("milliseconds", static_cast<int>(absl::ToInt64Milliseconds(report.seconds)));
   ExpectSet(snapshots_.back());
 }
 
