@@ -62,13 +62,14 @@ absl::StatusOr<std::string> ReadToken(const Env& env, const std::string& path) {
   return token;
 }
 
-int RunEnroll(const std::string& config_path, const std::string& token_path) {
+int RunEnroll(const std::string& config_path, const std::string& token_path, bool keep_identity) {
   const Env env = RealEnv();
   const auto config = LoadAgentConfig(env.fs, config_path);
   if (!config.ok()) return Fail(config.status());
   const auto token = ReadToken(env, token_path);
   if (!token.ok()) return Fail(token.status());
-  const auto state = Enroll(env, config->data_directory, *token);
+  const auto state = keep_identity ? EnrollAgain(env, config->data_directory, *token)
+                                   : Enroll(env, config->data_directory, *token);
   if (!state.ok()) return Fail(state.status());
   fmt::print(stderr, "enrolled as '{}' at the controller {}; now start holdfast-agent\n",
              state->keys.identity.agent_name, state->agent_address);
@@ -214,9 +215,12 @@ int Main(const std::vector<std::string>& arguments) {
   Command enroll = program.Verb("enroll", "Join a controller with a token");
   enroll.Add("--token-file", token_path, "File with the token (mode 0600), or - for stdin")
       .Required();
+  bool keep_identity = false;
+  enroll.Flag("--keep-identity", keep_identity,
+              "Keep this agent's keys: its controller was set up anew on the old store");
   enroll.Footer(Examples("holdfast-agent enroll --token-file join.token",
                          "holdfast-agent --config agent.yaml enroll --token-file - < join.token"));
-  enroll.Action([&] { run = [&] { return RunEnroll(config_path, token_path); }; });
+  enroll.Action([&] { run = [&] { return RunEnroll(config_path, token_path, keep_identity); }; });
 
   RecoverCommand command;
   Command recover = program.Verb("recover", "Restore on a bare machine with the recovery kit");

@@ -15,6 +15,7 @@
 #include "common/log/throttle.h"
 #include "common/rpc/grpc_log.h"
 #include "controller/daemon/controller.h"
+#include "controller/daemon/rebuild_command.h"
 #include "fmt/format.h"
 
 namespace {
@@ -60,6 +61,17 @@ int Run(const std::string& config_path) {
   return 0;
 }
 
+int RunRebuildCatalog(const std::string& config_path) {
+  using namespace holdfast;
+  ForbidCoreDumps();
+  const Env env = RealEnv();
+  const auto config = daemon::LoadControllerConfig(env.fs, config_path);
+  if (!config.ok()) return Fail(config.status());
+  const absl::Status status = daemon::RunRebuild(env, *config, std::cout);
+  std::cout.flush();
+  return status.ok() ? 0 : Fail(status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -74,7 +86,15 @@ int main(int argc, char** argv) {
               "Configuration file (default: /etc/holdfast/controller.yaml if it exists)");
   program.Footer(holdfast::Examples("holdfast-controller",
                                     "holdfast-controller --config /etc/holdfast/controller.yaml"));
+  bool rebuild = false;
+  holdfast::Command command = program.Verb(
+      "rebuild-catalog", "Make the catalog anew from the store; the controller must not run");
+  command.Footer(holdfast::Examples(
+      "holdfast-controller rebuild-catalog",
+      "holdfast-controller --config /etc/holdfast/controller.yaml rebuild-catalog"));
+  command.Action([&rebuild] { rebuild = true; });
   const auto outcome = line.Read(std::vector<std::string>(argv + 1, argv + argc), std::cout);
   if (!outcome.ok()) return Fail(outcome.status());
-  return *outcome == holdfast::CommandLine::Outcome::kPrinted ? 0 : Run(config_path);
+  if (*outcome == holdfast::CommandLine::Outcome::kPrinted) return 0;
+  return rebuild ? RunRebuildCatalog(config_path) : Run(config_path);
 }

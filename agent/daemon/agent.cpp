@@ -164,19 +164,44 @@ std::string HostName() {
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
+namespace {
+
+absl::StatusOr<AgentState> RedeemToken(Env env, const JoinToken& token, AgentState state) {
+  state.enrollment_address = token.enrollment_address;
+  EnrollRequest request;
+  request.address = token.enrollment_address;
+  request.ca_fingerprint = token.ca_fingerprint;
+  request.token_id = token.token_id;
+  request.secret = token.secret;
+  request.agent_id = state.keys.identity.agent_id;
+  request.agent_name = state.keys.identity.agent_name;
+  request.host = HostName();
+  ASSIGN_OR_RETURN(request.csr_pem, rpc::MakeRequest(state.tls.key_pem));
+  ASSIGN_OR_RETURN(const CertificateGrant grant, RequestEnrollment(request));
+  state.tls.certificate_pem = grant.certificate_pem;
+  state.tls.authority_pem = grant.authority_pem;
+  state.controller_id = grant.controller_id;
+  state.agent_address = grant.agent_address;
+  RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
+  RETURN_IF_ERROR(SaveState(env.fs, state));
+  return state;
+}
+
+}  // namespace
+
 absl::StatusOr<AgentState> Enroll(Env env, const std::string& data_directory,
                                   std::string_view token_text) {
   if (IsEnrolled(env.fs, data_directory)) {
     return Error(
         ErrorKind::kConflict, 6067,
         fmt::format("unable to enrol: '{}' holds the identity of an agent already", data_directory),
-        "Start holdfast-agent, or choose another data_directory.");
+        "Start holdfast-agent, or choose another data_directory. When the controller was set up "
+        "anew on the old store: --keep-identity.");
   }
   ASSIGN_OR_RETURN(const JoinToken token, DecodeJoinToken(token_text));
   RETURN_IF_ERROR(env.fs.MakeDirectories(data_directory));
   AgentState state;
   state.directory = data_directory;
-  state.enrollment_address = token.enrollment_address;
   state.tls.key_pem = rpc::MakeKeyPem();
 
   pipeline::AgentKeys& keys = state.keys;
@@ -193,24 +218,22 @@ absl::StatusOr<AgentState> Enroll(Env env, const std::string& data_directory,
       SignAgentIdentity(keys.identity, token.grant, Ed25519FromSeed(token.grant_seed));
   // A token whose grant the owner did not sign is found out here, before the controller is asked.
   RETURN_IF_ERROR(OpenAgentIdentity(state.identity_document, keys.owner).status());
+  return RedeemToken(env, token, std::move(state));
+}
 
-  EnrollRequest request;
-  request.address = token.enrollment_address;
-  request.ca_fingerprint = token.ca_fingerprint;
-  request.token_id = token.token_id;
-  request.secret = token.secret;
-  request.agent_id = keys.identity.agent_id;
-  request.agent_name = keys.identity.agent_name;
-  request.host = HostName();
-  ASSIGN_OR_RETURN(request.csr_pem, rpc::MakeRequest(state.tls.key_pem));
-  ASSIGN_OR_RETURN(const CertificateGrant grant, RequestEnrollment(request));
-  state.tls.certificate_pem = grant.certificate_pem;
-  state.tls.authority_pem = grant.authority_pem;
-  state.controller_id = grant.controller_id;
-  state.agent_address = grant.agent_address;
-  RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
-  RETURN_IF_ERROR(SaveState(env.fs, state));
-  return state;
+absl::StatusOr<AgentState> EnrollAgain(Env env, const std::string& data_directory,
+                                       std::string_view token_text) {
+  ASSIGN_OR_RETURN(AgentState state, LoadState(env.fs, data_directory));
+  ASSIGN_OR_RETURN(const JoinToken token, DecodeJoinToken(token_text));
+  if (token.owner != state.keys.owner || token.grant.agent_name != state.keys.identity.agent_name) {
+    return Error(
+        ErrorKind::kPermission, 6069,
+        fmt::format("unable to enrol again: the token is for '{}', and this agent is '{}' "
+                    "(or the owner is another one)",
+                    Escaped(token.grant.agent_name), Escaped(state.keys.identity.agent_name)),
+        "Make a token for this name with the owner key of the old installation.");
+  }
+  return RedeemToken(env, token, std::move(state));
 }
 
 }  // namespace holdfast::daemon

@@ -33,6 +33,11 @@ class Agent {
 // kConflict 6067 when the directory holds an identity already.
 absl::StatusOr<AgentState> Enroll(Env env, const std::string& data_directory,
                                   std::string_view token_text);
+// The same for an agent that has its keys and whose controller was set up anew on the old store:
+// only address, CA and certificate change. kPermission 6069 when the token is of another owner or
+// for another name.
+absl::StatusOr<AgentState> EnrollAgain(Env env, const std::string& data_directory,
+                                       std::string_view token_text);
 
 std::string HostName();
 

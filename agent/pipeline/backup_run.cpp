@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t kAskBatch = 4096;
 constexpr int kAttempts = 3;  // the controller may lack chunks that were known from the last run
 
+constexpr int kListDoesNotFit =
+    5024;  // of the controller: a difference to another set than its own
+
 absl::Status Rollback(std::string_view what) {
   return Error(
       ErrorKind::kIntegrity, 4065, fmt::format("ROLLBACK or FORK detected: {}", what),
@@ -252,6 +255,9 @@ absl::StatusOr<CommitRequest> BackupRun::Assemble(const SnapshotAssembly& assemb
 }
 
 void BackupRun::Remember(const SnapshotAssembly& assembly, const CommitRequest& request) {
+  // A mark that stays costs one full list.
+  FileSystem& fs = options_.env.fs;
+  if (fs.Exists(FullListMark())) fs.Remove(FullListMark()).IgnoreError();
   PreviousSnapshot now;
   now.head = {report_.seq, RecordHash(request.record)};
   now.references = references_;
@@ -325,6 +331,15 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   return outcome;
 }
 
+std::string BackupRun::FullListMark() const { return options_.state_path + ".full"; }
+
+// The controller's set is not the one that ours differs from: the next list says everything.
+void BackupRun::RememberRefusedList(const absl::Status& status) const {
+  if (CodeOf(status) != kListDoesNotFit) return;
+  // Without the mark the next run fails as this one did.
+  options_.env.fs.WriteAtomically(FullListMark(), "").IgnoreError();
+}
+
 absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSession& session,
                                             RunProgress& progress, std::stop_token stop) {
   started_ = options_.env.clock.Now();
@@ -339,6 +354,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
   RETURN_IF_ERROR(CheckHead(start));
   ASSIGN_OR_RETURN(const std::vector<Recipient> recipients, Recipients(start));
   RETURN_IF_ERROR(LoadPrevious(start));
+  if (options_.env.fs.Exists(FullListMark())) references_known_ = false;
   delta_ = BeginDeltas(start);
 
   Rng& rng = options_.env.rng;
@@ -347,8 +363,12 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
       key.id, SealKeyEnvelope(key.id, options_.keys->secrets.domain, key.key, recipients, rng)));
 
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    ASSIGN_OR_RETURN(const CommitOutcome outcome,
-                     Attempt(source, session, start, key, progress, stop));
+    const auto attempted = Attempt(source, session, start, key, progress, stop);
+    if (!attempted.ok()) {
+      RememberRefusedList(attempted.status());
+      return attempted.status();
+    }
+    const CommitOutcome& outcome = *attempted;
     if (outcome.missing.empty()) {
       report_.seconds = absl::ToDoubleSeconds(options_.env.clock.Now() - started_);
       return report_;

@@ -109,6 +109,8 @@ class BackupRun {
                                          const source::SourceResult& result, std::string kind,
                                          std::vector<Slice> manifest, std::uint64_t manifest_bytes,
                                          const SessionStart& start, const RunKey& key);
+  std::string FullListMark() const;
+  void RememberRefusedList(const absl::Status& status) const;
   void Remember(const SnapshotAssembly& assembly, const CommitRequest& request);
 
   const Options options_;

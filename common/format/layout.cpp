@@ -9,12 +9,21 @@ std::string PackPath(const PackName& name) {
   return fmt::format("{}/{}/{}.pack", kPacks, hex.substr(0, 2), hex);
 }
 
+std::string ParityPath(const PackName& name) {
+  const std::string hex = name.hex();
+  return fmt::format("{}/{}/{}.parity", kPacks, hex.substr(0, 2), hex);
+}
+
 std::string RecordPath(const SourceId& source, std::uint64_t seq) {
   return fmt::format("{}/{}/{:020}.record", kRecords, source.hex(), seq);
 }
 
 std::string ReferencesPath(const SourceId& source, std::uint64_t seq) {
   return fmt::format("{}/{}/{:020}.refs", kRecords, source.hex(), seq);
+}
+
+std::string CommitFactsPath(const SourceId& source, std::uint64_t seq) {
+  return fmt::format("{}/{}/{:020}.commit", kRecords, source.hex(), seq);
 }
 
 std::string EnvelopePath(const DomainId& domain, const KeyId& key) {
@@ -27,6 +36,10 @@ std::string IdentityPath(const DomainId& domain, const AgentId& agent) {
 
 std::string SecretsPath(const DomainId& domain, const AgentId& agent) {
   return fmt::format("{}/{}/{}.secrets", kDomains, domain.hex(), agent.hex());
+}
+
+std::string RemovedMarkPath(const DomainId& domain, const AgentId& agent) {
+  return fmt::format("{}/{}/{}.removed", kDomains, domain.hex(), agent.hex());
 }
 
 std::string RecipientsPath(std::uint64_t version) {

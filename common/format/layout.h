@@ -1,9 +1,10 @@
 // Where things lie below a store directory and in a controller's data directory.
 //
 //   packs/<first 2 hex>/<sha256 hex>.pack       finished packs
-//   records/<source hex>/<seq, 20 digits>.record and .refs
+//   packs/<first 2 hex>/<sha256 hex>.parity     what repairs that pack
+//   records/<source hex>/<seq, 20 digits>.record, .refs and .commit
 //   envelopes/<domain hex>/<key id hex>.envelope
-//   domains/<domain hex>/<agent hex>.identity and .secrets
+//   domains/<domain hex>/<agent hex>.identity and .secrets, .removed
 //   trust/owner.pub (32 raw bytes) and trust/recipients.<version, 20 digits>
 // A controller's data directory holds a store as store/, and open packs as staging/<number>.open,
 // which count as part of the store: recovery without a catalog reads both. Threading: pure
@@ -26,11 +27,15 @@ inline constexpr char kStoreBelowData[] = "store";
 inline constexpr char kStagingBelowData[] = "staging";
 
 std::string PackPath(const PackName& name);
+std::string ParityPath(const PackName& name);
 std::string RecordPath(const SourceId& source, std::uint64_t seq);
 std::string ReferencesPath(const SourceId& source, std::uint64_t seq);
+std::string CommitFactsPath(const SourceId& source, std::uint64_t seq);
 std::string EnvelopePath(const DomainId& domain, const KeyId& key);
 std::string IdentityPath(const DomainId& domain, const AgentId& agent);
 std::string SecretsPath(const DomainId& domain, const AgentId& agent);
+// There when the agent's access was taken away: the catalog may be lost, this must not be.
+std::string RemovedMarkPath(const DomainId& domain, const AgentId& agent);
 std::string RecipientsPath(std::uint64_t version);
 
 }  // namespace holdfast::layout

@@ -98,6 +98,8 @@ struct StoreReader::Impl {
       const std::string fan_path = JoinPath(directory, fan.name);
       for (const DirectoryEntry& file : List(fan_path)) {
         const std::string path = JoinPath(fan_path, file.name);
+        // Of a pack, and what a repair of one left half-written.
+        if (file.name.ends_with(".parity") || file.name.ends_with(".tmp")) continue;
         if (!PackName::FromHexText(WithoutEnding(file.name, ".pack"))) {
           damage.push_back({path, "it is not named like a pack"});
           continue;

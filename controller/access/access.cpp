@@ -38,6 +38,7 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/ListAgents", false, false, true},
       {"holdfast.v1.Operator/RemoveAgent", false, false, true},
       {"holdfast.v1.Operator/Status", false, false, true},
+      {"holdfast.v1.Operator/Scrub", false, false, true},
       {"holdfast.v1.Operator/StartBackup", false, false, true},
       {"holdfast.v1.Operator/StartRestore", false, false, true},
       {"holdfast.v1.Operator/StartVerify", false, false, true},
@@ -88,6 +89,13 @@ absl::StatusOr<Principal> Access::Identify(const grpc::ServerContextBase& contex
   if (!agent.ok()) return agent.status();
   if (agent->removed) {
     return refuse(fmt::format("agent '{}' was removed", Escaped(agent->name, 64)));
+  }
+  if (agent->key_pin.IsZero()) {
+    // The catalog was made anew from the store, which does not say the key. The CA never certified
+    // another key for this id: a renewal has to have the same.
+    RETURN_IF_ERROR(catalog_.AdoptAgentKey(agent->id, facts->key_pin));
+    log::Info("took the key of agent '{}' from its certificate", Escaped(agent->name, 64));
+    agent->key_pin = facts->key_pin;
   }
   if (agent->key_pin != facts->key_pin) {
     return refuse(fmt::format("it names agent '{}' and has another key than that agent",

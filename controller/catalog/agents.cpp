@@ -85,7 +85,7 @@ absl::Status UseToken(SqliteDb& db, ByteView token_id, ByteView secret, const Ag
 absl::Status SqliteCatalog::AddToken(const TokenRow& token) {
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const auto taken, AgentByName(db, token.agent_name));
-    if (taken) return NameTaken(token.agent_name);
+    if (taken && !taken->key_pin.IsZero()) return NameTaken(token.agent_name);
     return db.Run("INSERT INTO token(id,secret_hash,agent_name,expires_at) VALUES(?1,?2,?3,?4)",
                   token.id, token.secret_hash, token.agent_name, token.expires_at_ms);
   });
@@ -96,6 +96,13 @@ absl::StatusOr<AgentRow> SqliteCatalog::Enrol(ByteView token_id, ByteView secret
   return Write([&](SqliteDb& db) -> absl::StatusOr<AgentRow> {
     RETURN_IF_ERROR(UseToken(db, token_id, secret, agent, now_ms));
     ASSIGN_OR_RETURN(const auto taken, AgentByName(db, agent.name));
+    if (taken && taken->id == agent.id && taken->key_pin.IsZero()) {
+      // Known from the store only, and its token says that this host is it.
+      RETURN_IF_ERROR(db.Run(
+          "UPDATE agent SET key_pin=?2,certificate_not_after=?3,enrolled_at=?4,host=?5 WHERE id=?1",
+          agent.id, agent.key_pin, agent.certificate_not_after_ms, now_ms, agent.host));
+      return AgentById(db, agent.id);
+    }
     if (taken) return NameTaken(agent.name);
     RETURN_IF_ERROR(db.Run(
         "INSERT INTO agent(id,name,domain,key_pin,certificate_not_after,enrolled_at,last_seen,"
@@ -161,6 +168,25 @@ absl::Status SqliteCatalog::SetAgentCertificate(const AgentId& id, const Hash256
   return Write([&](SqliteDb& db) -> absl::Status {
     RETURN_IF_ERROR(db.Run("UPDATE agent SET key_pin=?2,certificate_not_after=?3 WHERE id=?1", id,
                            key_pin, not_after_ms));
+    return ExpectChange(db, id.hex());
+  });
+}
+
+absl::Status SqliteCatalog::AdoptAgentKey(const AgentId& id, const Hash256& key_pin) {
+  return Write([&](SqliteDb& db) -> absl::Status {
+    RETURN_IF_ERROR(
+        db.Run("UPDATE agent SET key_pin=?2 WHERE id=?1 AND key_pin=?3", id, key_pin, Hash256()));
+    if (db.Changes() == 1) return absl::OkStatus();
+    return Error(ErrorKind::kConflict, 5068,
+                 fmt::format("unable to take the key of agent '{}': it has one", id.hex()));
+  });
+}
+
+absl::Status SqliteCatalog::RenameAgent(const AgentId& id, const std::string& name) {
+  return Write([&](SqliteDb& db) -> absl::Status {
+    ASSIGN_OR_RETURN(const auto taken, AgentByName(db, name));
+    if (taken && taken->id != id) return NameTaken(name);
+    RETURN_IF_ERROR(db.Run("UPDATE agent SET name=?2 WHERE id=?1", id, name));
     return ExpectChange(db, id.hex());
   });
 }

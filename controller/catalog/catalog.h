@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
 #include "controller/catalog/catalog_rows.h"
+#include "controller/catalog/damage.h"
 
 namespace holdfast::catalog {
 
@@ -57,6 +58,10 @@ class Catalog {
       const AgentId& id, const DomainId& domain) = 0;  // once; another domain: kConflict
   virtual absl::Status SetAgentCertificate(const AgentId& id, const Hash256& key_pin,
                                            std::uint64_t not_after_ms) = 0;
+  // Of an agent whose key is not known since the catalog was made anew (a zero pin); kConflict 5068
+  // when it is known by now.
+  virtual absl::Status AdoptAgentKey(const AgentId& id, const Hash256& key_pin) = 0;
+  virtual absl::Status RenameAgent(const AgentId& id, const std::string& name) = 0;
   virtual absl::Status SetAgentSeen(
       const AgentRow& seen) = 0;  // last_seen, skew, host, software_version
 
@@ -87,6 +92,15 @@ class Catalog {
   virtual absl::Status MarkBad(const DomainId& domain,
                                const ChunkId& id) = 0;  // not LIVE any more, nor its deltas: the
                                                         // next backup sends them again
+
+  // What a scrub asks for and says. Bases that are bad make their deltas bad, and back.
+  virtual absl::StatusOr<std::vector<SealedPack>> ListPacks() = 0;  // finished ones, by name
+  // kNotFound 5064 when the pack is not there any more.
+  virtual absl::StatusOr<std::vector<PlacedChunk>> LiveChunksOf(const PackName& name) = 0;
+  virtual absl::StatusOr<std::vector<PlacedChunk>> BadChunksOf(const PackName& name) = 0;
+  virtual absl::Status MarkBadIn(const PackName& name, const std::vector<ChunkId>& ids) = 0;
+  virtual absl::Status ReviveIn(const PackName& name, const std::vector<ChunkId>& ids) = 0;
+  virtual absl::StatusOr<std::vector<DamagedSource>> ListDamage() = 0;
 
   // Snapshots
   virtual absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,

@@ -58,15 +58,6 @@ absl::Status ReplaceBases(SqliteDb& db, ChunkLookup& lookup, std::int64_t domain
   return absl::OkStatus();
 }
 
-// Deltas that were of no use for want of this base, and lack no other one.
-absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row) {
-  return db.Run(
-      "UPDATE chunk SET state=1 WHERE state=?2 AND rid IN (SELECT chunk FROM delta WHERE base=?1) "
-      "AND NOT EXISTS(SELECT 1 FROM delta d LEFT JOIN chunk b ON b.rid=d.base "
-      "WHERE d.chunk=chunk.rid AND ifnull(b.state,0)<>1)",
-      base_row, kChunkBaseBad);
-}
-
 // The first of a delta's bases that is not LIVE.
 absl::StatusOr<std::string> NameBadBase(SqliteDb& db, std::int64_t domain, const ChunkId& id) {
   ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
@@ -109,6 +100,14 @@ absl::StatusOr<ChunkLocation> ReadLocation(SqliteDb& db, Statement& row, std::in
 }
 
 }  // namespace
+
+absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row) {
+  return db.Run(
+      "UPDATE chunk SET state=1 WHERE state=?2 AND rid IN (SELECT chunk FROM delta WHERE base=?1) "
+      "AND NOT EXISTS(SELECT 1 FROM delta d LEFT JOIN chunk b ON b.rid=d.base "
+      "WHERE d.chunk=chunk.rid AND ifnull(b.state,0)<>1)",
+      base_row, kChunkBaseBad);
+}
 
 absl::StatusOr<std::optional<std::int64_t>> FindDomain(SqliteDb& db, const DomainId& domain) {
   ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT row FROM domain WHERE id=?1"));

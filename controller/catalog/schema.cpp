@@ -79,7 +79,8 @@ absl::Status CheckVersion(SqliteDb& db) {
   if (tables == 0 && version == 0) return absl::OkStatus();
   if (application != kApplicationId) {
     return Error(ErrorKind::kUsage, 5003,
-                 "unable to open the catalog: the file is a database of another program");
+                 "unable to open the catalog: the file is a database of another program",
+                 kDamagedHint);
   }
   if (version > kSchemaVersion) {
     return Error(ErrorKind::kUsage, 5002,
@@ -112,8 +113,7 @@ absl::Status QuickCheck(SqliteDb& db) {
   if (answer == "ok") return absl::OkStatus();
   return Error(ErrorKind::kIntegrity, 5001,
                fmt::format("unable to open the catalog: it is damaged: {}", Escaped(answer)),
-               "Keep the file and put back its last copy; 'holdfast-agent recover' reads the store "
-               "without it.");
+               kDamagedHint);
 }
 
 }  // namespace holdfast::catalog

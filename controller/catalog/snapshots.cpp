@@ -52,7 +52,7 @@ absl::Status CheckDigest(SqliteDb& db, std::int64_t source, std::uint64_t seq,
                fmt::format("unable to trust the references of snapshot {}: the catalog has {} "
                            "chunks for it, {} were committed, or others",
                            seq, ids.size(), row.Unsigned(1)),
-               "Rebuild the catalog from the store.");
+               kDamagedHint);
 }
 
 }  // namespace

@@ -77,9 +77,7 @@ bool Statement::IsNull(int column) const {
 
 absl::Status Statement::WrongLength() {
   return Error(ErrorKind::kIntegrity, 5001,
-               "unable to read the catalog: an identifier has the wrong length",
-               "Keep the file and put back its last copy; 'holdfast-agent recover' reads the store "
-               "without it.");
+               "unable to read the catalog: an identifier has the wrong length", kDamagedHint);
 }
 
 void Statement::BindOne(int index, std::int64_t value) {
@@ -157,9 +155,7 @@ absl::Status SqliteDb::Failure(int code) const {
       return Error(ErrorKind::kFailed, 5005, what, "Look at the kernel log for disk errors.");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Error(ErrorKind::kIntegrity, 5001, what,
-                   "Keep the file and put back its last copy; 'holdfast-agent recover' reads the "
-                   "store without it.");
+      return Error(ErrorKind::kIntegrity, 5001, what, kDamagedHint);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Error(ErrorKind::kUnreachable, 5006, what, "Another program has the file open.");

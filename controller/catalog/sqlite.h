@@ -23,6 +23,11 @@ struct sqlite3_stmt;
 
 namespace holdfast::catalog {
 
+inline constexpr char kDamagedHint[] =
+    "Keep the file. Stop the controller and run 'holdfast-controller rebuild-catalog' (with the "
+    "same "
+    "--config): it makes the catalog anew from the store and moves the old one aside.";
+
 class SqliteDb;
 
 class Statement {

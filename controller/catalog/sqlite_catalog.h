@@ -36,6 +36,8 @@ class SqliteCatalog final : public Catalog {
   absl::Status SetAgentDomain(const AgentId& id, const DomainId& domain) override;
   absl::Status SetAgentCertificate(const AgentId& id, const Hash256& key_pin,
                                    std::uint64_t not_after_ms) override;
+  absl::Status AdoptAgentKey(const AgentId& id, const Hash256& key_pin) override;
+  absl::Status RenameAgent(const AgentId& id, const std::string& name) override;
   absl::Status SetAgentSeen(const AgentRow& seen) override;
 
   absl::Status SetSources(const AgentId& agent, const std::vector<SourceRow>& sources) override;
@@ -55,6 +57,13 @@ class SqliteCatalog final : public Catalog {
   absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
                                                     const std::vector<ChunkId>& ids) override;
   absl::Status MarkBad(const DomainId& domain, const ChunkId& id) override;
+
+  absl::StatusOr<std::vector<SealedPack>> ListPacks() override;
+  absl::StatusOr<std::vector<PlacedChunk>> LiveChunksOf(const PackName& name) override;
+  absl::StatusOr<std::vector<PlacedChunk>> BadChunksOf(const PackName& name) override;
+  absl::Status MarkBadIn(const PackName& name, const std::vector<ChunkId>& ids) override;
+  absl::Status ReviveIn(const PackName& name, const std::vector<ChunkId>& ids) override;
+  absl::StatusOr<std::vector<DamagedSource>> ListDamage() override;
 
   absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,
                                               std::uint64_t now_ms) override;
@@ -130,6 +139,8 @@ struct SourceState {
 absl::StatusOr<SourceState> FindSource(SqliteDb& db, const SourceId& id);
 // Nullopt: no chunk of this domain was ever stored.
 absl::StatusOr<std::optional<std::int64_t>> FindDomain(SqliteDb& db, const DomainId& domain);
+// Deltas that were of no use for want of this base, and lack no other one, are LIVE again.
+absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row);
 absl::StatusOr<SnapshotRow> ReadSnapshot(SqliteDb& db, std::int64_t source_row, std::uint64_t seq);
 absl::StatusOr<std::optional<SnapshotRow>> ReadRun(SqliteDb& db, std::int64_t source_row,
                                                    ByteView run_id);

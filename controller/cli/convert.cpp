@@ -82,6 +82,19 @@ SourceStatus FromProto(const v1::SourceStatus& in) {
   return out;
 }
 
+namespace {
+
+Damage FromProto(const v1::ScrubDamage& in) {
+  Damage out;
+  out.source_id = SourceId::From(in.source_id()).value_or(SourceId());
+  out.source_name = in.source_name();
+  out.chunks = in.chunks();
+  out.seqs.assign(in.seqs().begin(), in.seqs().end());
+  return out;
+}
+
+}  // namespace
+
 StatusReport FromProto(const v1::StatusReply& in) {
   StatusReport out;
   out.installation = FromProto(in.installation());
@@ -91,6 +104,26 @@ StatusReport FromProto(const v1::StatusReply& in) {
   out.pack_count = in.pack_count();
   out.chunk_count = in.chunk_count();
   out.warnings.assign(in.warnings().begin(), in.warnings().end());
+  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(FromProto(one));
+  out.scrubbed_at_ms = in.scrubbed_at_ms();
+  return out;
+}
+
+ScrubProgress FromProto(const v1::ScrubProgress& in) {
+  return {in.packs_done(), in.packs_total(), in.bytes_done(), in.bytes_total()};
+}
+
+ScrubReport FromProto(const v1::ScrubReport& in) {
+  ScrubReport out;
+  out.packs = in.packs();
+  out.bytes = in.bytes();
+  out.repaired = in.repaired();
+  out.parity_made = in.parity_made();
+  out.bad_chunks = in.bad_chunks();
+  out.revived_chunks = in.revived_chunks();
+  out.damaged_packs.assign(in.damaged_packs().begin(), in.damaged_packs().end());
+  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(FromProto(one));
+  out.duration_ms = in.duration_ms();
   return out;
 }
 

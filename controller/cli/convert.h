@@ -13,6 +13,8 @@ class Installation;
 class JobProgress;
 class JobResult;
 class RestoreOptions;
+class ScrubProgress;
+class ScrubReport;
 class SnapshotSummary;
 class SourceStatus;
 class StatusReply;
@@ -25,6 +27,8 @@ AgentInfo FromProto(const v1::AgentInfo& in);
 SnapshotSummary FromProto(const v1::SnapshotSummary& in);
 SourceStatus FromProto(const v1::SourceStatus& in);
 StatusReport FromProto(const v1::StatusReply& in);  // without sources: see sealed_messages.h
+ScrubProgress FromProto(const v1::ScrubProgress& in);
+ScrubReport FromProto(const v1::ScrubReport& in);
 JobProgress FromProto(const v1::JobProgress& in);
 JobResult FromProto(const v1::JobResult& in);
 void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);

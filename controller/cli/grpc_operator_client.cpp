@@ -133,6 +133,29 @@ class GrpcOperatorClient final : public OperatorClient {
     return report;
   }
 
+  absl::StatusOr<ScrubReport> Scrub(ScrubScope scope,
+                                    absl::FunctionRef<void(const ScrubProgress&)> on_progress,
+                                    std::stop_token stop) override {
+    v1::ScrubRequest request;
+    request.set_all(scope == ScrubScope::kAll);
+    grpc::ClientContext context;
+    const std::stop_callback cancel(stop, [&] { context.TryCancel(); });
+    auto reader = operator_->Scrub(&context, request);
+    v1::ScrubEvent event;
+    std::optional<ScrubReport> report;
+    while (reader->Read(&event)) {
+      if (event.has_progress()) on_progress(FromProto(event.progress()));
+      if (event.has_report()) report = FromProto(event.report());
+    }
+    const grpc::Status status = reader->Finish();
+    if (stop.stop_requested()) return absl::CancelledError("the scrub was stopped");
+    if (!status.ok()) return Explained(status);
+    if (!report) {
+      return Error(ErrorKind::kFailed, 1186, "unable to scrub: the controller gave no report");
+    }
+    return *std::move(report);
+  }
+
   absl::StatusOr<std::vector<StartedJob>> StartBackup(
       const std::vector<SourceId>& sources) override {
     v1::StartBackupRequest request;

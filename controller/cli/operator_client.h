@@ -45,6 +45,12 @@ class OperatorClient {
 
   virtual absl::StatusOr<StatusReport> Status() = 0;
 
+  enum class ScrubScope { kRestOfRound, kAll };
+  // As long as it takes; Cancelled when `stop` was requested.
+  virtual absl::StatusOr<ScrubReport> Scrub(
+      ScrubScope scope, absl::FunctionRef<void(const ScrubProgress&)> on_progress,
+      std::stop_token stop) = 0;
+
   virtual absl::StatusOr<std::vector<StartedJob>> StartBackup(
       const std::vector<SourceId>& sources) = 0;
   virtual absl::StatusOr<std::vector<StartedJob>> StartRestore(const JobTarget& target,

@@ -79,6 +79,14 @@ struct SourceStatus {
   std::uint64_t last_error_at_ms = 0;
 };
 
+// A source with snapshots that need chunks that are lost.
+struct Damage {
+  SourceId source_id;
+  std::string source_name;
+  std::uint64_t chunks = 0;
+  std::vector<std::uint64_t> seqs;
+};
+
 struct StatusReport {
   Installation installation;
   std::vector<SourceStatus> sources;
@@ -88,6 +96,27 @@ struct StatusReport {
   std::uint64_t pack_count = 0;
   std::uint64_t chunk_count = 0;
   std::vector<std::string> warnings;
+  std::vector<Damage> damage;
+  std::uint64_t scrubbed_at_ms = 0;
+};
+
+struct ScrubProgress {
+  std::uint64_t packs_done = 0;
+  std::uint64_t packs_total = 0;
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+};
+
+struct ScrubReport {
+  std::uint64_t packs = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t repaired = 0;
+  std::uint64_t parity_made = 0;
+  std::uint64_t bad_chunks = 0;
+  std::uint64_t revived_chunks = 0;
+  std::vector<std::string> damaged_packs;
+  std::vector<Damage> damage;
+  std::uint64_t duration_ms = 0;
 };
 
 enum class Overwrite : std::uint32_t { kRefuse = 0, kChanged = 1, kAll = 2 };

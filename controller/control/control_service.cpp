@@ -171,13 +171,23 @@ class ControlService final : public v1::Control::Service {
     const auto domain = DomainId::From(request.domain_id());
     ASSIGN_OR_RETURN(const AgentIdentity identity,
                      OpenAgentIdentity(request.identity(), *installation.owner));
+    const auto stored = domain ? options_.store->GetIdentity(*domain, agent.id) : Bytes();
+    // Damaged: then the name in a catalog that was made from it is a stand-in.
+    const bool damaged = stored.ok() && !OpenAgentIdentity(*stored, *installation.owner).ok();
     if (!domain || identity.domain != *domain || identity.agent_id != agent.id ||
-        identity.agent_name != agent.name) {
+        (identity.agent_name != agent.name && !damaged)) {
       return Error(ErrorKind::kPermission, 6034,
                    "unable to publish the domain: the identity is not the calling agent's");
     }
     RETURN_IF_ERROR(options_.catalog->SetAgentDomain(agent.id, *domain));
-    const auto stored = options_.store->GetIdentity(*domain, agent.id);
+    if (damaged) {
+      log::Warn("the stored identity of agent '{}' is damaged: replaced by the one it has",
+                Escaped(identity.agent_name));
+      RETURN_IF_ERROR(options_.store->ReplaceIdentity(*domain, agent.id, request.identity()));
+      if (identity.agent_name != agent.name) {
+        RETURN_IF_ERROR(options_.catalog->RenameAgent(agent.id, identity.agent_name));
+      }
+    }
     if (absl::IsNotFound(stored.status())) {
       return options_.store->PutIdentity(*domain, agent.id, request.identity(),
                                          request.domain_secrets());

@@ -18,9 +18,11 @@
 #include "controller/daemon/authority.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
+#include "controller/daemon/rebuild_command.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
+#include "controller/scrub/scrubber.h"
 #include "fmt/format.h"
 #include "proto/common.pb.h"
 #include "proto/control.pb.h"
@@ -68,6 +70,7 @@ struct Controller::Impl {
   absl::Status Start() {
     RETURN_IF_ERROR(env.fs.MakeDirectories(config.data_directory));
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
+    RETURN_IF_ERROR(CheckCatalogIsThere(env.fs, config.data_directory));
     RETURN_IF_ERROR(OpenState());
     ASSIGN_OR_RETURN(const catalog::Installation installation, catalog->GetInstallation());
     ASSIGN_OR_RETURN(Authority opened,
@@ -81,16 +84,22 @@ struct Controller::Impl {
     ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
                                                           config.listen_enrollment, agent_port,
                                                           config.advertise}));
-    return StartOperatorServer(installation);
+    RETURN_IF_ERROR(StartOperatorServer(installation));
+    scrubber->Start();
+    return absl::OkStatus();
   }
 
   absl::Status OpenState() {
     std::vector<store::RecoveredPack> recovered;
-    ASSIGN_OR_RETURN(store, store::Store::Open(env, config.data_directory, &recovered));
+    ASSIGN_OR_RETURN(
+        store, store::Store::Open(env, config.data_directory, &recovered, config.parity_percent));
     const std::string directory = JoinPath(config.data_directory, "catalog");
     RETURN_IF_ERROR(env.fs.MakeDirectories(directory));
     ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, JoinPath(directory, "catalog.db")));
-    return ingest::AdoptRecoveredPacks(*catalog, *store, recovered);
+    RETURN_IF_ERROR(ingest::AdoptRecoveredPacks(*catalog, *store, recovered));
+    scrubber = std::make_unique<scrub::Scrubber>(
+        env, *catalog, *store, JoinPath(config.data_directory, "scrub.state"), config.scrub);
+    return absl::OkStatus();
   }
 
   absl::Status StartAgentServer(const catalog::Installation& installation) {
@@ -146,7 +155,8 @@ struct Controller::Impl {
     operator_service_ = operator_service::MakeOperatorService(
         {env, catalog.get(), store.get(), operator_access.get(), board.get(),
          authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
-         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); }});
+         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
+         scrubber.get()});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -167,6 +177,7 @@ struct Controller::Impl {
   std::unique_ptr<DirectoryLock> lock;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<scrub::Scrubber> scrubber;  // its thread ends before catalog and store
   std::unique_ptr<Authority> authority;
   std::unique_ptr<control::JobBoard> board;
   std::unique_ptr<access::Access> agent_access;

@@ -8,6 +8,9 @@
 namespace holdfast::daemon {
 namespace {
 
+constexpr Range<std::uint64_t> kScrubRates{64 << 10, 1ull << 40};
+constexpr Range<std::int64_t> kParityPercents{0, kMaxParityPercent};
+
 absl::Status ReadHostPort(const ConfigNode& root, std::string_view key, HostPort* out) {
   if (!root.Has(key)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string text, root.Text(key));
@@ -31,6 +34,20 @@ absl::Status ReadLog(const ConfigNode& root, log::Options* out) {
   return absl::OkStatus();
 }
 
+absl::Status ReadScrub(const ConfigNode& root, scrub::ScrubOptions* out) {
+  const auto node = root.Find("scrub");
+  if (!node) return absl::OkStatus();
+  RETURN_IF_ERROR(node->CheckKeys({"enabled", "period", "rate"}));
+  ASSIGN_OR_RETURN(out->enabled, node->Bool("enabled", out->enabled));
+  ASSIGN_OR_RETURN(out->period, node->Duration("period", out->period));
+  ASSIGN_OR_RETURN(out->rate_bytes, node->Size("rate", out->rate_bytes, kScrubRates));
+  if (out->period < absl::Seconds(1)) {
+    return node->Find("period")->Refuse("the period is shorter than a second",
+                                        "Write for example 30d.");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path) {
@@ -41,8 +58,8 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys(
-      {"data_directory", "listen", "listen_enrollment", "advertise", "socket", "log"}));
+  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
+                                  "socket", "parity", "scrub", "log"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -51,6 +68,10 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadHostPort(root, "listen_enrollment", &config.listen_enrollment));
   ASSIGN_OR_RETURN(config.advertise, root.Text("advertise", ""));
   ASSIGN_OR_RETURN(config.socket_path, root.Text("socket", config.socket_path));
+  ASSIGN_OR_RETURN(const std::int64_t parity,
+                   root.Integer("parity", config.parity_percent, kParityPercents));
+  config.parity_percent = static_cast<unsigned>(parity);
+  RETURN_IF_ERROR(ReadScrub(root, &config.scrub));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   return config;
 }

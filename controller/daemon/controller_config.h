@@ -5,6 +5,8 @@
 //   listen_enrollment: 127.0.0.1:7444
 //   advertise: backup.example.com   # host that agents use; default: the host of `listen`
 //   socket: /run/holdfast/controller.sock
+//   parity: 2                       # percent of a pack's size; 0: none
+//   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   log: {level: info, format: text}
 // Hides:     YAML.
 // Threading: values and pure functions.
@@ -14,7 +16,9 @@
 #include <string>
 
 #include "common/env/file_system.h"
+#include "common/format/parity.h"
 #include "common/log/log.h"
+#include "controller/scrub/scrubber.h"
 
 namespace holdfast::daemon {
 
@@ -30,6 +34,8 @@ struct ControllerConfig {
   HostPort listen_enrollment{"127.0.0.1", 7444};
   std::string advertise;
   std::string socket_path;
+  unsigned parity_percent = kDefaultParityPercent;
+  scrub::ScrubOptions scrub;
   log::Options log{"controller", "info", "text"};
 };
 

@@ -1,6 +1,7 @@
 #include "controller/ingest/commit.h"
 
 #include "common/base/error.h"
+#include "common/format/commit_facts.h"
 #include "common/format/record.h"
 #include "common/format/reference_list.h"
 #include "common/format/trust.h"
@@ -83,8 +84,12 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
   // below.
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   RETURN_IF_ERROR(store.PutRecord(input.source, clear.seq, input.record, input.reference_list));
-  auto result = catalog.CommitSnapshot(
-      commit, static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now())));
+  const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
+  RETURN_IF_ERROR(store.PutCommitFacts(
+      input.source, clear.seq,
+      EncodeCommitFacts({commit.snapshot_id, commit.run_id, now_ms, commit.content_bytes,
+                         commit.entry_count, commit.stored_bytes, commit.duration_ms})));
+  auto result = catalog.CommitSnapshot(commit, now_ms);
   if (result.ok() && result->missing.empty()) return result;
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   return result;

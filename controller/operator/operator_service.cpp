@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/format/trust.h"
 #include "common/rpc/status.h"
+#include "controller/operator/scrub_run.h"
 #include "controller/operator/status_report.h"
 #include "fmt/format.h"
 #include "proto/control.pb.h"
@@ -68,6 +69,9 @@ class OperatorService final : public v1::Operator::Service {
                            v1::RemoveAgentReply*) override {
     return Guarded(*context, "RemoveAgent", [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const catalog::AgentRow agent, options_.catalog->FindAgent(request->name()));
+      if (agent.domain) {
+        RETURN_IF_ERROR(options_.store->MarkAgentRemoved(*agent.domain, agent.id));
+      }
       RETURN_IF_ERROR(options_.catalog->RemoveAgent(request->name()));
       options_.board->Disconnect(agent.id);
       return absl::OkStatus();
@@ -76,6 +80,16 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status Status(grpc::ServerContext* context, const v1::StatusRequest*,
                       v1::StatusReply* reply) override {
     return Guarded(*context, "Status", [&] { return FillStatus(options_, reply); });
+  }
+  grpc::Status Scrub(grpc::ServerContext* context, const v1::ScrubRequest* request,
+                     grpc::ServerWriter<v1::ScrubEvent>* writer) override {
+    return Guarded(*context, "Scrub", [&] {
+      return RunScrub(
+          *options_.scrubber,
+          request->all() ? scrub::ScrubScope::kAll : scrub::ScrubScope::kRestOfRound,
+          [&](const v1::ScrubEvent& event) { writer->Write(event); },
+          [&] { return context->IsCancelled() || options_.stopping(); });
+    });
   }
   grpc::Status StartBackup(grpc::ServerContext* context, const v1::StartBackupRequest* request,
                            v1::StartJobsReply* reply) override {

@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "controller/control/summaries.h"
+#include "controller/operator/scrub_run.h"
 #include "fmt/format.h"
 #include "proto/operator.pb.h"
 
@@ -100,6 +101,12 @@ absl::Status FillStatus(const OperatorServiceOptions& options, v1::StatusReply* 
   out->set_chunk_count(totals.chunk_count);
   ASSIGN_OR_RETURN(const std::uint64_t free_bytes, options.store->FreeBytes());
   out->set_store_free_bytes(free_bytes);
+  ASSIGN_OR_RETURN(const auto damage, options.catalog->ListDamage());
+  for (const catalog::DamagedSource& source : damage) FillDamage(source, out->add_damage());
+  if (options.scrubber != nullptr && options.scrubber->completed() != absl::InfinitePast()) {
+    out->set_scrubbed_at_ms(
+        static_cast<std::uint64_t>(absl::ToUnixMillis(options.scrubber->completed())));
+  }
   AddWarnings(options, out);
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "common/format/pack_file.h"
 #include "controller/store/documents.h"
 #include "controller/store/open_pack.h"
+#include "controller/store/pack_health.h"
 #include "controller/store/pack_indexes.h"
 #include "controller/store/staging.h"
 #include "controller/store/store.h"
@@ -32,7 +33,8 @@ class DirectoryStore final : public Store {
         files_(std::move(files)),
         numbers_(std::move(numbers)),
         documents_(files_),
-        indexes_(files_->fs) {}
+        indexes_(files_->fs),
+        health_(files_) {}
 
   Documents& documents() { return documents_; }
 
@@ -65,6 +67,30 @@ class DirectoryStore final : public Store {
     return ReadChecked(**file, path, offset_bytes, length_bytes, size);
   }
 
+  absl::StatusOr<PackCheck> CheckPack(const PackName& name, const ReadPace& pace) override {
+    return health_.Check(name, pace);
+  }
+
+  absl::StatusOr<std::uint64_t> RemoveOrphanedParity() override {
+    constexpr std::string_view kEnding = ".parity";
+    const std::string packs = JoinPath(files_->root, layout::kPacks);
+    std::uint64_t removed = 0;
+    ASSIGN_OR_RETURN(const auto fans, files_->fs.List(packs));
+    for (const DirectoryEntry& fan : fans) {
+      if (!fan.is_directory) continue;
+      const std::string directory = JoinPath(packs, fan.name);
+      ASSIGN_OR_RETURN(const auto entries, files_->fs.List(directory));
+      for (const DirectoryEntry& entry : entries) {
+        if (!entry.name.ends_with(kEnding)) continue;
+        const std::string stem = entry.name.substr(0, entry.name.size() - kEnding.size());
+        if (files_->fs.Exists(JoinPath(directory, stem + ".pack"))) continue;
+        RETURN_IF_ERROR(files_->fs.Remove(JoinPath(directory, entry.name)));
+        ++removed;
+      }
+    }
+    return removed;
+  }
+
   absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
                          ByteView references) override {
     return documents_.PutPair({layout::ReferencesPath(source, seq), references},
@@ -76,8 +102,12 @@ class DirectoryStore final : public Store {
   absl::StatusOr<Bytes> GetReferences(const SourceId& source, std::uint64_t seq) override {
     return documents_.Get(layout::ReferencesPath(source, seq));
   }
+  absl::Status PutCommitFacts(const SourceId& source, std::uint64_t seq, ByteView facts) override {
+    return documents_.Replace({layout::CommitFactsPath(source, seq), facts});
+  }
   absl::Status RemoveRecord(const SourceId& source, std::uint64_t seq) override {
     RETURN_IF_ERROR(documents_.Remove(layout::RecordPath(source, seq)));
+    RETURN_IF_ERROR(documents_.Remove(layout::CommitFactsPath(source, seq)));
     return documents_.Remove(layout::ReferencesPath(source, seq));
   }
   absl::Status PutEnvelope(const DomainId& domain, const KeyId& key, ByteView envelope) override {
@@ -97,9 +127,16 @@ class DirectoryStore final : public Store {
   absl::StatusOr<Bytes> GetSecrets(const DomainId& domain, const AgentId& agent) override {
     return documents_.Get(layout::SecretsPath(domain, agent));
   }
+  absl::Status ReplaceIdentity(const DomainId& domain, const AgentId& agent,
+                               ByteView identity) override {
+    return documents_.Replace({layout::IdentityPath(domain, agent), identity});
+  }
   absl::Status ReplaceSecrets(const DomainId& domain, const AgentId& agent,
                               ByteView secrets) override {
     return documents_.Replace({layout::SecretsPath(domain, agent), secrets});
+  }
+  absl::Status MarkAgentRemoved(const DomainId& domain, const AgentId& agent) override {
+    return documents_.Put({layout::RemovedMarkPath(domain, agent), ""});
   }
   absl::Status PutOwner(const PublicKey& owner) override {
     return documents_.Put({layout::kOwner, owner.view()});
@@ -113,14 +150,29 @@ class DirectoryStore final : public Store {
   absl::Status Probe() override { return files_->Probe(); }
 
  private:
+  // Damage is repaired from parity, if that is possible, and read once more.
   absl::StatusOr<Bytes> ReadFinished(const PackName& name, std::uint64_t offset,
                                      std::uint32_t length) {
+    bool index_is_bad = false;
+    auto object = TryReadFinished(name, offset, length, &index_is_bad);
+    const bool damaged = index_is_bad || absl::IsDataLoss(object.status()) ||
+                         KindOf(object.status()) == ErrorKind::kFailed;
+    if (object.ok() && !index_is_bad) return object;
+    if (!damaged || !health_.Repair(name)) return object;
+    return TryReadFinished(name, offset, length, &index_is_bad);
+  }
+
+  absl::StatusOr<Bytes> TryReadFinished(const PackName& name, std::uint64_t offset,
+                                        std::uint32_t length, bool* index_is_bad) {
     const std::string path = JoinPath(files_->root, layout::PackPath(name));
     ASSIGN_OR_RETURN(const auto file, files_->fs.OpenRead(path));
     ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
     const auto index = indexes_.Get(path);
     // With a damaged index the object itself may be whole: its own header decides below.
-    if (!index.ok()) return ReadChecked(*file, path, offset, length, size);
+    if (!index.ok()) {
+      *index_is_bad = true;
+      return ReadChecked(*file, path, offset, length, size);
+    }
     ASSIGN_OR_RETURN(Bytes object,
                      ReadChecked(*file, path, offset, length, (*index)->footer_offset));
     RETURN_IF_ERROR(CheckCrc(**index, path, offset, object));
@@ -166,12 +218,14 @@ class DirectoryStore final : public Store {
   const std::unique_ptr<NumberSource> numbers_;
   Documents documents_;
   PackIndexes indexes_;
+  PackHealth health_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(Env env, std::string data_directory,
-                                                   std::vector<RecoveredPack>* recovered) {
+                                                   std::vector<RecoveredPack>* recovered,
+                                                   unsigned parity_percent) {
   FileSystem& fs = env.fs;
   const std::string root = JoinPath(data_directory, layout::kStoreBelowData);
   const std::string staging = JoinPath(data_directory, layout::kStagingBelowData);
@@ -184,7 +238,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Env env, std::string data_dir
   ASSIGN_OR_RETURN(auto lock, DirectoryLock::Acquire(JoinPath(staging, "lock")));
   ASSIGN_OR_RETURN(auto numbers, NumberSource::Open(fs, staging));
   ASSIGN_OR_RETURN(*recovered, RecoverStaging(fs, staging, root));
-  auto files = std::make_shared<StoreFiles>(fs, root, staging);
+  auto files = std::make_shared<StoreFiles>(fs, root, staging, parity_percent);
   for (const RecoveredPack& pack : *recovered) {
     if (!pack.name.IsZero()) files->RememberFinished(pack.number, pack.name);
   }

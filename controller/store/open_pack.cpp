@@ -2,6 +2,8 @@
 
 #include "common/base/error.h"
 #include "common/format/object.h"
+#include "common/log/log.h"
+#include "controller/store/pack_health.h"
 #include "controller/store/staging.h"
 #include "fmt/format.h"
 
@@ -58,6 +60,10 @@ absl::StatusOr<PackName> DirectoryOpenPack::Finish() {
   if (!moved.ok()) return GiveUp(moved);
   state_ = State::kDone;
   file_.reset();
+  // The pack is complete without it, and a scrub makes what is missing.
+  if (const absl::Status status = WriteParity(*files_, name); !status.ok()) {
+    log::Error("unable to write the parity of pack {}: {}", name.hex(), MessageOf(status));
+  }
   return name;
 }
 

@@ -23,6 +23,8 @@
 #include "common/crypto/crypto.h"
 #include "common/env/env.h"
 #include "common/format/pack.h"
+#include "common/format/parity.h"
+#include "controller/store/pack_check.h"
 
 namespace holdfast::store {
 
@@ -57,9 +59,11 @@ inline constexpr std::uint64_t kPackTargetBytes = 32ull << 20;
 class Store {
  public:
   // `data_directory` gets store/ and staging/. Open packs of a dead predecessor are cut after their
-  // last whole object, finished and listed in `recovered`. Temporary files are removed.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(Env env, std::string data_directory,
-                                                     std::vector<RecoveredPack>* recovered);
+  // last whole object, finished and listed in `recovered`. Temporary files are removed. New packs
+  // get parity of `parity_percent` of their size (0: none).
+  static absl::StatusOr<std::unique_ptr<Store>> Open(
+      Env env, std::string data_directory, std::vector<RecoveredPack>* recovered,
+      unsigned parity_percent = kDefaultParityPercent);
   virtual ~Store() = default;
 
   virtual absl::StatusOr<std::unique_ptr<OpenPack>> CreatePack() = 0;
@@ -72,10 +76,19 @@ class Store {
                                            std::uint64_t offset_bytes,
                                            std::uint32_t length_bytes) = 0;
 
+  // Reads the whole pack and its parity; repairs what it can. ReadObject repairs too, once, when it
+  // meets damage.
+  virtual absl::StatusOr<PackCheck> CheckPack(const PackName& name, const ReadPace& pace) = 0;
+  // Parity files whose pack is gone. How many were removed.
+  virtual absl::StatusOr<std::uint64_t> RemoveOrphanedParity() = 0;
+
   virtual absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
                                  ByteView references) = 0;
   virtual absl::StatusOr<Bytes> GetRecord(const SourceId& source, std::uint64_t seq) = 0;
   virtual absl::StatusOr<Bytes> GetReferences(const SourceId& source, std::uint64_t seq) = 0;
+  // Beside the record; replaced by a later attempt to commit the same number.
+  virtual absl::Status PutCommitFacts(const SourceId& source, std::uint64_t seq,
+                                      ByteView facts) = 0;
   // A record that was written but never committed in the catalog (crash between) may be replaced or
   // removed.
   virtual absl::Status RemoveRecord(const SourceId& source, std::uint64_t seq) = 0;
@@ -85,9 +98,14 @@ class Store {
                                    ByteView secrets) = 0;
   virtual absl::StatusOr<Bytes> GetIdentity(const DomainId& domain, const AgentId& agent) = 0;
   virtual absl::StatusOr<Bytes> GetSecrets(const DomainId& domain, const AgentId& agent) = 0;
+  // In place of one that is damaged.
+  virtual absl::Status ReplaceIdentity(const DomainId& domain, const AgentId& agent,
+                                       ByteView identity) = 0;
   // Replaces the sealed secrets (new recipients).
   virtual absl::Status ReplaceSecrets(const DomainId& domain, const AgentId& agent,
                                       ByteView secrets) = 0;
+  // The agent's access was taken away: remembered also when the catalog is lost.
+  virtual absl::Status MarkAgentRemoved(const DomainId& domain, const AgentId& agent) = 0;
   virtual absl::Status PutOwner(const PublicKey& owner) = 0;
   virtual absl::Status PutRecipients(std::uint64_t version, ByteView document) = 0;
 

@@ -23,8 +23,11 @@ inline constexpr std::uint64_t kReserveBytes = 32ull << 20;
 
 class StoreFiles {
  public:
-  StoreFiles(FileSystem& fs, std::string root, std::string staging)
-      : fs(fs), root(std::move(root)), staging(std::move(staging)) {}
+  StoreFiles(FileSystem& fs, std::string root, std::string staging, unsigned parity_percent)
+      : fs(fs),
+        root(std::move(root)),
+        staging(std::move(staging)),
+        parity_percent(parity_percent) {}
 
   // OK when writes are allowed and `bytes` fit above the reserve.
   absl::Status CheckWritable(std::uint64_t bytes) const;
@@ -40,8 +43,9 @@ class StoreFiles {
   std::optional<PackName> Finished(std::uint64_t number) const;
 
   FileSystem& fs;
-  const std::string root;     // of the store
-  const std::string staging;  // of open packs
+  const std::string root;         // of the store
+  const std::string staging;      // of open packs
+  const unsigned parity_percent;  // of a pack's size; 0: no parity
 
  private:
   std::atomic<bool> writable_ = true;

@@ -11,7 +11,7 @@ import shutil
 import unittest
 
 from answers import operator, recover
-from damage_faults_test import Store, flip, read
+from damage_faults_test import Store, flip, read, remove_parity
 from rig import Postgres, Rig, compare_trees
 
 ROWS = 200_000
@@ -146,6 +146,7 @@ class Delta(unittest.TestCase):
     def test_a_lost_base_is_named_and_healed(self):
         rig = self.rig
         self.two_days_of_a_file()
+        remove_parity(rig.data)
         deltas = self.deltas()
         base = sorted(bases[0] for bases in deltas.values())[0]
         path, at, length = next(o[:3] for o in Store(rig.data).objects() if o[4] == base)

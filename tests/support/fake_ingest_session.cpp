@@ -108,6 +108,7 @@ absl::Status FakeIngestSession::PutEnvelope(const KeyId& key_id, Bytes envelope)
 absl::StatusOr<pipeline::CommitOutcome> FakeIngestSession::Commit(
     const pipeline::CommitRequest& request) {
   ++commits;
+  RETURN_IF_ERROR(refuse_commit);
   auto& snapshots = controller_.snapshots;
   ASSIGN_OR_RETURN(const RecordClear clear, ParseRecord(request.record));
   if (clear.seq != snapshots.size() + 1) return Refused("the record has another number");

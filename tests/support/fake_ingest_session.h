@@ -67,6 +67,7 @@ class FakeIngestSession final : public pipeline::IngestSession {
   std::function<absl::Status(int nth)> on_send = [](int) { return absl::OkStatus(); };
   std::function<bool(const ChunkId&)> claims_to_have = [](const ChunkId&) { return false; };
   std::function<void(pipeline::SessionStart*)> alter_start = [](pipeline::SessionStart*) {};
+  absl::Status refuse_commit;  // when not OK
   std::function<void(pipeline::CommitOutcome*)> alter_outcome = [](pipeline::CommitOutcome*) {};
   std::size_t answer_short_by = 0;  // answers of a dedup question left out
   bool drops_objects = false;       // Send says OK and keeps nothing

@@ -26,5 +26,6 @@ void AddDiff(Command& program, Context& context);
 void AddRestore(Command& program, Context& context);
 void AddExport(Command& program, Context& context);
 void AddVerify(Command& program, Context& context);
+void AddScrub(Command& program, Context& context);
 
 }  // namespace holdfast::cli

@@ -20,6 +20,7 @@ struct Options {
   std::string valid_for = "15m";
   std::string address;
   std::string output;
+  bool replaced_controller = false;
 };
 
 constexpr absl::Duration kMinLifetime = absl::Minutes(1);
@@ -48,15 +49,18 @@ absl::Status CheckAddress(const std::string& address) {
                "Give --address HOST:PORT, or set the controller's enrolment address.");
 }
 
-// The controller behind the socket is the one whose owner this is.
-absl::Status CheckPinned(const Installation& installation, const PinnedInstallation& pinned) {
-  if (installation.controller_id == pinned.controller_id &&
+// The controller behind the socket is the one whose owner this is; with --replaced-controller, one
+// that was set up anew on the old store: its owner is the same.
+absl::Status CheckPinned(const Installation& installation, const PinnedInstallation& pinned,
+                         bool replaced) {
+  if ((replaced || installation.controller_id == pinned.controller_id) &&
       installation.owner_public_key == pinned.owner.view()) {
     return absl::OkStatus();
   }
   return Error(ErrorKind::kIntegrity, 1152,
                "unable to enrol an agent: this controller is not the one these keys were made for",
-               "Check --socket and HOLDFAST_HOME; a replaced controller needs its own init.");
+               "Check --socket and HOLDFAST_HOME; with --replaced-controller when it was "
+               "set up anew on the old store. Another one needs its own init.");
 }
 
 absl::StatusOr<std::string> MakeToken(Context& context, const Options& options,
@@ -67,7 +71,7 @@ absl::StatusOr<std::string> MakeToken(Context& context, const Options& options,
   ASSIGN_OR_RETURN(const PinnedInstallation pinned, home.Pinned());
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const Installation installation, client->GetInstallation());
-  RETURN_IF_ERROR(CheckPinned(installation, pinned));
+  RETURN_IF_ERROR(CheckPinned(installation, pinned, options.replaced_controller));
   const auto fingerprint = Hash256::From(installation.ca_fingerprint);
   const std::string address =
       options.address.empty() ? installation.enrollment_address : options.address;
@@ -137,6 +141,8 @@ void AddEnroll(Command& program, Context& context) {
       .Called("HOST:PORT");
   command.Add("--output", options->output, "Write it to a file (0600), not to stdout")
       .Called("FILE");
+  command.Flag("--replaced-controller", options->replaced_controller,
+               "The controller lost its keys and was set up anew on the old store");
   command.Footer(Examples("holdfast enroll db-1",
                           "holdfast enroll web-1 --valid-for 4h --output web-1.token"));
   command.Action(

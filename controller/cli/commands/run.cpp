@@ -38,6 +38,7 @@ void AddCommands(Command& program, Context& context) {
   AddRestore(program, context);
   AddExport(program, context);
   AddVerify(program, context);
+  AddScrub(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

@@ -52,6 +52,15 @@ std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
     warnings.push_back({fmt::format("agent '{}' is not connected ({})", Escaped(agent.name), seen),
                         "Look at holdfast-agent on its host."});
   }
+  for (const Damage& one : status.damage) {
+    warnings.push_back(
+        {fmt::format("{} chunks are lost or damaged that {} snapshots of source '{}' need (the "
+                     "newest: {})",
+                     one.chunks, one.seqs.size(), Escaped(one.source_name),
+                     one.seqs.empty() ? 0 : one.seqs.back()),
+         "holdfast backup " + Escaped(one.source_name) +
+             " stores again what the source still has; 'holdfast scrub' names all."});
+  }
   for (const std::string& text : status.warnings) warnings.push_back({Escaped(text, 500), ""});
   return warnings;
 }
@@ -89,7 +98,8 @@ Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings) {
            {{"bytes", status.store_bytes},
             {"free_bytes", status.store_free_bytes},
             {"packs", status.pack_count},
-            {"chunks", status.chunk_count}}},
+            {"chunks", status.chunk_count},
+            {"scrubbed_at", JsonTime(status.scrubbed_at_ms)}}},
           {"warnings", std::move(texts)}};
 }
 

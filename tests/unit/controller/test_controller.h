@@ -25,6 +25,7 @@
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
+#include "controller/scrub/scrubber.h"
 #include "proto/ingest.pb.h"
 #include "tests/support/agent_domain.h"
 #include "tests/support/moved_clock.h"
@@ -42,12 +43,15 @@ class TestController {
 
   void Start() {
     std::vector<store::RecoveredPack> recovered;
-    store_ = Value(store::Store::Open(env_, directory_.path(), &recovered));
+    // Without parity: damage that tests make stays.
+    store_ = Value(store::Store::Open(env_, directory_.path(), &recovered, 0));
     catalog_ = Value(catalog::Catalog::Open(env_, directory_ / "catalog.db"));
     Check(ingest::AdoptRecoveredPacks(*catalog_, *store_, recovered));
     controller_id_ = Value(catalog_->GetInstallation()).controller_id;
     authority_ = std::make_unique<daemon::Authority>(
         Value(daemon::Authority::Open(env_, directory_.path(), controller_id_)));
+    scrubber_ = std::make_unique<scrub::Scrubber>(
+        env_, *catalog_, *store_, directory_ / "scrub.state", scrub::ScrubOptions());
     board_ = std::make_unique<control::JobBoard>(env_, [](const auto&, const auto&) {});
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
@@ -66,6 +70,7 @@ class TestController {
     }
     board_.reset();
     authority_.reset();
+    scrubber_.reset();
     catalog_.reset();
     store_.reset();
   }
@@ -216,7 +221,7 @@ class TestController {
     side.services.push_back(operator_service::MakeOperatorService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
-         [] { return false; }}));
+         [] { return false; }, scrubber_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -253,6 +258,7 @@ class TestController {
   Bytes controller_id_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<scrub::Scrubber> scrubber_;
   std::unique_ptr<daemon::Authority> authority_;
   std::unique_ptr<control::JobBoard> board_;
   Side agents_{access::Listener::kAgents};

@@ -78,6 +78,20 @@ TEST_F(BackupRunTest, ReferenceListsAreDifferencesAndFullEvery16th) {
   ExpectRestores(18, source_.files);
 }
 
+TEST_F(BackupRunTest, ADifferenceThatDoesNotFitIsFollowedByAFullList) {
+  ASSERT_TRUE(Run().ok());
+  source_.files["counter"] = "2";
+  test::FakeIngestSession refusing(controller_);
+  refusing.refuse_commit = Error(ErrorKind::kConflict, 5024, "its list does not fit");
+  EXPECT_EQ(CodeOf(Run(refusing).status()), 5024);
+  ASSERT_TRUE(Run().ok());
+  EXPECT_TRUE(controller_.snapshots.at(1).full_list);
+  ExpectRestores(2, source_.files);
+  source_.files["counter"] = "3";
+  ASSERT_TRUE(Run().ok());
+  EXPECT_FALSE(controller_.snapshots.at(2).full_list);
+}
+
 TEST_F(BackupRunTest, WithoutTheStateFileThePreviousSnapshotIsReadFromTheController) {
   ASSERT_TRUE(Run().ok());
   ForgetState();

@@ -149,6 +149,18 @@ TEST_F(AccessTest, TheIdOfAnAgentWithAnotherKeyIsRefused) {
       controller_.Certify(rpc::AgentUri(controller_.controller_id(), agent_.identity.agent_id)));
 }
 
+TEST_F(AccessTest, TheFirstCertificateOfAnAgentKnownFromTheStoreGivesItsKey) {
+  ASSERT_TRUE(
+      controller_.catalog().SetAgentCertificate(agent_.identity.agent_id, Hash256(), 0).ok());
+  const auto channel = controller_.Connect(identity_);
+  EXPECT_EQ(RefusalOf(channel, "holdfast.v1.Control/GetRecipients"), 0);
+  EXPECT_EQ(controller_.catalog().GetAgent(agent_.identity.agent_id)->key_pin,
+            rpc::ReadCertificate(identity_.certificate_pem)->key_pin);
+  ExpectRefusedEverywhere(
+      controller_.Certify(rpc::AgentUri(controller_.controller_id(), agent_.identity.agent_id)));
+  EXPECT_EQ(RefusalOf(channel, "holdfast.v1.Control/GetRecipients"), 0);
+}
+
 TEST_F(AccessTest, OtherUrisAreRefused) {
   const Bytes& own = controller_.controller_id();
   const Bytes other = agent_.rng.Draw(16);

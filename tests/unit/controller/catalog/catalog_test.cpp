@@ -139,6 +139,25 @@ TEST_F(CatalogTest, ATokenEnrolsOneAgentOnce) {
   EXPECT_EQ(KindOf(catalog_->AddToken({"t2", Sha256("s"), "web", 100})), ErrorKind::kConflict);
 }
 
+TEST_F(CatalogTest, AnAgentKnownFromTheStoreOnlyIsEnrolledAgain) {
+  AddAgent(1);  // without a key
+  ASSERT_TRUE(catalog_->AddToken({"t", Sha256("s"), "agent1", 100}).ok());
+  AgentRow stranger;
+  stranger.id = IdOf<AgentId>(9);
+  stranger.name = "agent1";
+  EXPECT_EQ(CodeOf(catalog_->Enrol("t", "s", stranger, 1).status()), 5062);
+  AgentRow again;
+  again.id = IdOf<AgentId>(1);
+  again.name = "agent1";
+  again.key_pin = IdOf<Hash256>(5);
+  again.host = "host";
+  const AgentRow enrolled = catalog_->Enrol("t", "s", again, 7).value();
+  EXPECT_EQ(enrolled.key_pin, again.key_pin);
+  EXPECT_EQ(enrolled.domain, IdOf<DomainId>(1)) << "the same agent";
+  EXPECT_EQ(CodeOf(catalog_->AddToken({"t2", Sha256("s"), "agent1", 100})), 5062);
+  EXPECT_EQ(CodeOf(catalog_->AdoptAgentKey(again.id, IdOf<Hash256>(6))), 5068);
+}
+
 TEST_F(CatalogTest, AgentsChangeAndGo) {
   AddAgent(1);
   AgentRow agent = catalog_->GetAgent(IdOf<AgentId>(1)).value();

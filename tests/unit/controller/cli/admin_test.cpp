@@ -173,6 +173,34 @@ TEST_F(ListingTest, StatusWarnsOfWhatIsMissing) {
   EXPECT_EQ(OutJson()["store"]["free_bytes"], 500ull << 30);
 }
 
+TEST_F(ListingTest, StatusNamesWhatIsLost) {
+  client_->status.damage.push_back({client_->status.sources[0].source.id, "db", 3, {56, 57}});
+  ASSERT_EQ(Run({"status"}), 0);
+  EXPECT_NE(out().find("3 chunks are lost or damaged that 2 snapshots of source 'db' need"),
+            std::string::npos)
+      << out();
+  EXPECT_NE(out().find("holdfast backup db"), std::string::npos);
+}
+
+TEST_F(ListingTest, Scrub) {
+  client_->scrub_report.packs = 7;
+  client_->scrub_report.repaired = 1;
+  ASSERT_EQ(Run({"scrub"}), 0);
+  EXPECT_NE(out().find("read 7 packs"), std::string::npos) << out();
+  EXPECT_NE(out().find("repaired from parity: 1 packs"), std::string::npos);
+  EXPECT_NE(out().find("nothing is lost"), std::string::npos);
+  client_->scrub_report.damaged_packs = {std::string(64, 'a')};
+  client_->scrub_report.damage.push_back({SourceId(), "db\x1b", 3, {56, 57}});
+  EXPECT_EQ(Run({"scrub", "--all", "--json"}), 5);
+  EXPECT_EQ(OutJson()["damage"][0]["seqs"], Json({56, 57}));
+  EXPECT_EQ(Run({"scrub", "--all"}), 5);
+  EXPECT_NE(out().find("lost: 3 chunks that db\\x1b@56, db\\x1b@57 need"), std::string::npos)
+      << out();
+  EXPECT_EQ(client_->scrubs.size(), 3u);
+  EXPECT_EQ(client_->scrubs[0], OperatorClient::ScrubScope::kRestOfRound);
+  EXPECT_EQ(client_->scrubs[2], OperatorClient::ScrubScope::kAll);
+}
+
 TEST_F(ListingTest, AnEmptyInstallationSaysWhatToDo) {
   client_->status = {};
   client_->snapshots.clear();

@@ -61,6 +61,13 @@ class FakeClient final : public OperatorClient {
     report.installation = installation;
     return report;
   }
+  absl::StatusOr<ScrubReport> Scrub(ScrubScope scope,
+                                    absl::FunctionRef<void(const ScrubProgress&)> on_progress,
+                                    std::stop_token) override {
+    scrubs.push_back(scope);
+    on_progress({1, 2, 3, 4});
+    return scrub_report;
+  }
   absl::StatusOr<std::vector<StartedJob>> StartBackup(
       const std::vector<SourceId>& sources) override {
     std::vector<StartedJob> jobs;
@@ -164,6 +171,8 @@ class FakeClient final : public OperatorClient {
 
   Installation installation;
   StatusReport status;
+  ScrubReport scrub_report;
+  std::vector<ScrubScope> scrubs;
   std::vector<SnapshotSummary> snapshots;  // oldest first
   std::map<std::pair<SourceId, std::uint64_t>, SnapshotDocuments> documents;
   std::shared_ptr<FakeFetcher> fetcher = std::make_shared<FakeFetcher>();

@@ -17,7 +17,8 @@ class ControllerConfigTest : public test::ConfigFixture<ControllerConfig> {
 TEST_F(ControllerConfigTest, EverythingIsRead) {
   const auto config = Load(
       "data_directory: /srv/holdfast\nlisten: 0.0.0.0:1\nlisten_enrollment: '[::1]:65535'\n"
-      "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n");
+      "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n"
+      "parity: 5\nscrub: {enabled: false, period: 7d, rate: 1MiB}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_directory, "/srv/holdfast");
   EXPECT_EQ(config->listen.text(), "0.0.0.0:1");
@@ -27,6 +28,10 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
   EXPECT_EQ(config->socket_path, "/run/x.sock");
   EXPECT_EQ(config->log.level, "debug");
   EXPECT_EQ(config->log.format, "json");
+  EXPECT_EQ(config->parity_percent, 5u);
+  EXPECT_FALSE(config->scrub.enabled);
+  EXPECT_EQ(config->scrub.period, absl::Hours(7 * 24));
+  EXPECT_EQ(config->scrub.rate_bytes, 1u << 20);
 }
 
 TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
@@ -36,6 +41,9 @@ TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
   EXPECT_EQ(config->listen_enrollment.text(), "127.0.0.1:7444");
   EXPECT_EQ(config->log.level, "info");
   EXPECT_EQ(config->socket_path[0], '/');
+  EXPECT_EQ(config->parity_percent, 2u);
+  EXPECT_TRUE(config->scrub.enabled);
+  EXPECT_EQ(config->scrub.period, absl::Hours(30 * 24));
 }
 
 TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
@@ -49,6 +57,11 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("advertise: a\nlisten_enrollment: host:9x\n", "2:20");
   ExpectRefused("log: {level: info, colour: red}\n", "1:20");
   ExpectRefused("log: text\n", "1:6");
+  ExpectRefused("parity: 51\n", "1:9");
+  ExpectRefused("parity: -1\n", "1:9");
+  ExpectRefused("scrub: {period: 0s}\n", "1:17");
+  ExpectRefused("scrub: {rate: 1KiB}\n", "1:15");
+  ExpectRefused("scrub: {speed: 1MiB}\n", "1:9");
   ExpectRefused("advertise: a\nlisten_enrolment: 127.0.0.1:1\n", "2:1");
   ExpectRefused("advertise: a\nadvertise: b\n", "2:1");
 }

@@ -33,9 +33,12 @@ struct Opened {
   std::vector<RecoveredPack> recovered;
 };
 
-inline Opened OpenStore(const std::string& directory, FileSystem& fs = RealFileSystem()) {
+// Without parity, unless it is asked for: a fault in its writing fails nothing.
+inline Opened OpenStore(const std::string& directory, FileSystem& fs = RealFileSystem(),
+                        unsigned parity_percent = 0) {
   Opened opened;
-  auto store = Store::Open({RealClock(), RealRng(), fs}, directory, &opened.recovered);
+  auto store =
+      Store::Open({RealClock(), RealRng(), fs}, directory, &opened.recovered, parity_percent);
   EXPECT_TRUE(store.ok()) << store.status();
   if (store.ok()) opened.store = *std::move(store);
   return opened;

@@ -1,0 +1,109 @@
+#include "controller/daemon/rebuild_command.h"
+
+#include "common/base/error.h"
+#include "common/format/layout.h"
+#include "common/rpc/tls.h"
+#include "controller/rebuild/rebuild.h"
+#include "fmt/format.h"
+
+namespace holdfast::daemon {
+namespace {
+
+constexpr std::size_t kListed = 200;
+
+// Agents expect it in the server's certificate, and it is in theirs.
+Bytes ControllerIdOf(FileSystem& fs, const std::string& data_directory) {
+  const auto pem = fs.ReadFile(JoinPath(data_directory, "identity/server.pem"));
+  if (!pem.ok()) return {};
+  const auto facts = rpc::ReadCertificate(*pem);
+  if (!facts.ok()) return {};
+  const auto uri = rpc::ParseUri(facts->uri);
+  return uri ? uri->controller_id : Bytes();
+}
+
+void Print(const rebuild::RebuildReport& report, std::ostream& out) {
+  out << fmt::format(
+      "rebuilt the catalog in {:.1f} s: {} packs ({:.1f} MiB) with {} objects; {} chunks, {} "
+      "sources, {} snapshots, {} agents\n",
+      absl::ToDoubleSeconds(report.seconds), report.packs,
+      static_cast<double>(report.pack_bytes) / (1 << 20), report.objects, report.chunks.chunks,
+      report.sources, report.snapshots, report.agents);
+  if (!report.moved_aside.empty()) {
+    out << fmt::format("the old catalog is kept as {}\n", report.moved_aside);
+  }
+  if (report.chunks.unreferenced > 0) {
+    out << fmt::format("{} chunks that no snapshot needs are not listed\n",
+                       report.chunks.unreferenced);
+  }
+  if (report.chunks.lost_chunks > 0) {
+    out << fmt::format(
+        "{} chunks that snapshots need are lost or damaged; the next backup stores again what its "
+        "source still has\n",
+        report.chunks.lost_chunks);
+  }
+  std::size_t listed = 0;
+  for (const rebuild::Finding& finding : report.damage) {
+    if (++listed > kListed) break;
+    out << fmt::format("damaged: {}: {}\n", Escaped(finding.what), Escaped(finding.reason, 400));
+  }
+  if (report.damage.size() > kListed) {
+    out << fmt::format("damaged: {} more\n", report.damage.size() - kListed);
+  }
+  listed = 0;
+  for (const std::string& note : report.notes) {
+    if (++listed > kListed) break;
+    out << "note: " << Escaped(note, 400) << '\n';
+  }
+  out << "Names of sources, hosts and versions come back when their agents connect. Join tokens "
+         "and "
+         "the dates of verification are gone. An agent that was removed by a release older than "
+         "this one is enrolled again: remove it again.\n";
+}
+
+}  // namespace
+
+absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& out) {
+  ASSIGN_OR_RETURN(const auto lock,
+                   DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
+  rebuild::RebuildOptions options;
+  options.data_directory = config.data_directory;
+  options.controller_id = ControllerIdOf(env.fs, config.data_directory);
+  options.parity_percent = config.parity_percent;
+  options.progress = [&](const std::string& text) { out << text << std::endl; };
+  ASSIGN_OR_RETURN(const rebuild::RebuildReport report, rebuild::RebuildCatalog(env, options));
+  Print(report, out);
+  if (options.controller_id.empty()) {
+    out << "The controller's own keys (identity/) are not there: at its next start it is a new "
+           "controller on the old store. Give every agent a token with 'holdfast enroll "
+           "--replaced-controller NAME' and "
+           "run 'holdfast-agent enroll --keep-identity --token-file FILE' on its host.\n";
+  }
+  if (report.damage.empty() && report.chunks.lost_chunks == 0) return absl::OkStatus();
+  return Error(
+      ErrorKind::kPartial, 5076,
+      fmt::format("rebuilt the catalog of '{}', but something in the store is damaged (see "
+                  "above)",
+                  Escaped(config.data_directory)),
+      "Start the controller, run 'holdfast scrub --all', then back up every source.");
+}
+
+absl::Status CheckCatalogIsThere(FileSystem& fs, const std::string& data_directory) {
+  const std::string catalog = JoinPath(data_directory, "catalog/catalog.db");
+  const std::string owner =
+      JoinPath(JoinPath(data_directory, layout::kStoreBelowData), layout::kOwner);
+  if (!fs.Exists(owner)) return absl::OkStatus();
+  if (fs.Exists(catalog)) {
+    // An empty file would silently become a new catalog without a snapshot.
+    ASSIGN_OR_RETURN(const auto file, fs.OpenRead(catalog));
+    ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
+    if (size > 0) return absl::OkStatus();
+  }
+  return Error(ErrorKind::kIntegrity, 5070,
+               fmt::format("unable to start: the store has an owner, and its catalog '{}' is not "
+                           "there or empty",
+                           Escaped(catalog)),
+               "Put the catalog back, or make it anew from the store: holdfast-controller "
+               "rebuild-catalog (with the same --config).");
+}
+
+}  // namespace holdfast::daemon
