@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
 #include "controller/catalog/catalog_rows.h"
+#include "controller/catalog/collection.h"
 
 namespace holdfast::catalog {
 
@@ -109,6 +110,9 @@ class Catalog {
   virtual absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) = 0;
 
   virtual absl::StatusOr<Totals> GetTotals() = 0;
+
+  // Retention, trash and garbage.
+  virtual Collection& collection() = 0;
 };
 
 }  // namespace holdfast::catalog
