@@ -95,8 +95,8 @@ class Collection {
 
   // Packs
   virtual absl::StatusOr<std::vector<PackWeight>> WeighTouchedPacks() = 0;  // finished ones
-  // Until it is touched again; not when its weight is another by now.
-  virtual absl::Status SetWeighed(const PackWeight& pack) = 0;
+  // Until they are touched again; not those whose weight is another by now.
+  virtual absl::Status SetWeighed(const std::vector<PackWeight>& packs) = 0;
   // What lies in it and is not damaged, by offset; without CRC.
   virtual absl::StatusOr<std::vector<PackEntry>> ChunksIn(std::int64_t pack_row) = 0;
   // At most kStepRows objects.

@@ -1,4 +1,6 @@
 // Packs with little left in them, and what a purge leaves in the store.
+#include <algorithm>
+
 #include "controller/catalog/sqlite_catalog.h"
 #include "fmt/format.h"
 
@@ -62,13 +64,20 @@ absl::StatusOr<std::vector<PackWeight>> SqliteCatalog::WeighTouchedPacks() {
   });
 }
 
-absl::Status SqliteCatalog::SetWeighed(const PackWeight& pack) {
-  return Write([&](SqliteDb& db) {
-    return db.Run(
-        "DELETE FROM touched WHERE pack=?1 AND "
-        "(SELECT ifnull(sum(len),0) FROM chunk WHERE pack=?1 AND state<>2)=?2",
-        pack.pack_row, pack.live_bytes);
-  });
+absl::Status SqliteCatalog::SetWeighed(const std::vector<PackWeight>& packs) {
+  constexpr auto kBatch = static_cast<std::size_t>(kStepRows);
+  for (std::size_t begin = 0; begin < packs.size(); begin += kBatch) {
+    RETURN_IF_ERROR(Write([&](SqliteDb& db) -> absl::Status {
+      for (std::size_t i = begin; i < std::min(packs.size(), begin + kBatch); ++i) {
+        RETURN_IF_ERROR(
+            db.Run("DELETE FROM touched WHERE pack=?1 AND "
+                   "(SELECT ifnull(sum(len),0) FROM chunk WHERE pack=?1 AND state<>2)=?2",
+                   packs[i].pack_row, packs[i].live_bytes));
+      }
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<PackEntry>> SqliteCatalog::ChunksIn(std::int64_t pack_row) {

@@ -95,7 +95,7 @@ class SqliteCatalog final : public Catalog, public Collection {
   std::uint64_t OpenSession() override;
   void CloseSession(std::uint64_t session) override;
   absl::StatusOr<std::vector<PackWeight>> WeighTouchedPacks() override;
-  absl::Status SetWeighed(const PackWeight& pack) override;
+  absl::Status SetWeighed(const std::vector<PackWeight>& packs) override;
   absl::StatusOr<std::vector<PackEntry>> ChunksIn(std::int64_t pack_row) override;
   absl::StatusOr<Step> MoveChunks(std::int64_t from_pack, std::int64_t to_pack,
                                   const std::vector<MovedObject>& objects) override;

@@ -22,6 +22,15 @@ absl::Status ReadHostPort(const ConfigNode& root, std::string_view key, HostPort
   return absl::OkStatus();
 }
 
+absl::Status ReadRetention(const ConfigNode& root, retention::CollectorOptions* out) {
+  const auto node = root.Find("retention");
+  if (!node) return absl::OkStatus();
+  RETURN_IF_ERROR(node->CheckKeys({"trash", "delay"}));
+  ASSIGN_OR_RETURN(out->trash_time, node->Duration("trash", out->trash_time));
+  ASSIGN_OR_RETURN(out->sweep_delay, node->Duration("delay", out->sweep_delay));
+  return absl::OkStatus();
+}
+
 absl::Status ReadLog(const ConfigNode& root, log::Options* out) {
   const auto node = root.Find("log");
   if (!node) return absl::OkStatus();
@@ -41,8 +50,8 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys(
-      {"data_directory", "listen", "listen_enrollment", "advertise", "socket", "log"}));
+  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
+                                  "socket", "retention", "log"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -51,6 +60,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadHostPort(root, "listen_enrollment", &config.listen_enrollment));
   ASSIGN_OR_RETURN(config.advertise, root.Text("advertise", ""));
   ASSIGN_OR_RETURN(config.socket_path, root.Text("socket", config.socket_path));
+  RETURN_IF_ERROR(ReadRetention(root, &config.retention));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   return config;
 }

@@ -5,6 +5,7 @@
 //   listen_enrollment: 127.0.0.1:7444
 //   advertise: backup.example.com   # host that agents use; default: the host of `listen`
 //   socket: /run/holdfast/controller.sock
+//   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   log: {level: info, format: text}
 // Hides:     YAML.
 // Threading: values and pure functions.
@@ -15,6 +16,7 @@
 
 #include "common/env/file_system.h"
 #include "common/log/log.h"
+#include "controller/retention/collector.h"
 
 namespace holdfast::daemon {
 
@@ -30,6 +32,7 @@ struct ControllerConfig {
   HostPort listen_enrollment{"127.0.0.1", 7444};
   std::string advertise;
   std::string socket_path;
+  retention::CollectorOptions retention;
   log::Options log{"controller", "info", "text"};
 };
 

@@ -15,6 +15,7 @@
 #include "common/env/env.h"
 #include "controller/access/access.h"
 #include "controller/control/job_board.h"
+#include "controller/retention/collector.h"
 #include "controller/store/store.h"
 
 namespace grpc {
@@ -34,6 +35,7 @@ struct OperatorServiceOptions {
   std::string agent_address;
   absl::Time started_at;
   std::function<bool()> stopping;  // watches end when the daemon stops
+  retention::Collector* collector = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

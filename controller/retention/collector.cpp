@@ -77,12 +77,15 @@ absl::StatusOr<CollectionReport> Collector::Run(Pace pace, std::stop_token stop)
   RETURN_IF_ERROR(RepackPacks(&round));
   RETURN_IF_ERROR(RemoveRetiredPacks(&round));
   RETURN_IF_ERROR(RemoveEnvelopes(&round));
+  round.report.freed_bytes -= std::min(round.report.freed_bytes, round.written_bytes);
   ASSIGN_OR_RETURN(round.report.waiting_bytes, catalog_.collection().UnreferencedBytes());
   return std::move(round.report);
 }
 
 absl::Status Collector::Breathe(Round* round) {
-  if (round->stop.stop_requested()) return absl::CancelledError("collection was stopped");
+  if (stopping_ || round->stop.stop_requested()) {
+    return absl::CancelledError("collection was stopped");
+  }
   if (round->pace == Pace::kGentle) env_.clock.SleepFor(absl::Milliseconds(10), round->stop);
   return absl::OkStatus();
 }
@@ -171,9 +174,7 @@ absl::Status Collector::Expire(Round* round) {
           fmt::format("nothing of '{}' expires: {}", Escaped(source.name), Escaped(found.pause)));
       continue;
     }
-    const std::uint64_t purge_after =
-        round->now_ms + static_cast<std::uint64_t>(absl::ToInt64Milliseconds(options_.trash_time));
-    RETURN_IF_ERROR(catalog_.collection().Forget(source.id, seqs, purge_after));
+    RETURN_IF_ERROR(Forget(source.id, seqs));
     for (const std::uint64_t seq : seqs) round->report.trashed.push_back(NameOf(source, seq));
   }
   return absl::OkStatus();

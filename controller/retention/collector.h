@@ -13,6 +13,7 @@
 //             number), kUnreachable 5083 (the store refuses writes).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,7 @@ class Collector {
 
   enum class Pace { kGentle, kFast };
   absl::StatusOr<CollectionReport> Run(Pace pace, std::stop_token stop);
+  void Stop() { stopping_ = true; }  // for good: runs end between two steps
   // What a run would do now; changes nothing. Bytes are an estimate: packs are not opened.
   absl::StatusOr<CollectionReport> Preview();
 
@@ -100,6 +102,7 @@ class Collector {
   store::Store& store_;
   const CollectorOptions options_;
   const IsRead is_read_;
+  std::atomic<bool> stopping_ = false;
   std::mutex mutex_;  // one run at a time; guards all below
   std::optional<absl::Duration> clock_doubted_since_;
 };

@@ -14,6 +14,7 @@ struct Collector::Round {
   std::stop_token stop;
   std::uint64_t now_ms = 0;  // when it began: nothing that happens meanwhile is due
   CollectionReport report;
+  std::uint64_t written_bytes = 0;  // of packs that were copied together
 };
 
 std::string NameOf(const catalog::SourceRow& source, std::uint64_t seq);  // "db@5", escaped

@@ -1,5 +1,4 @@
 // The collector's work on files: packs, records, reference lists, envelopes.
-#include <algorithm>
 #include <map>
 #include <set>
 
@@ -46,13 +45,15 @@ absl::Status Collector::RepackPacks(Round* round) {
   catalog::Collection& collection = catalog_.collection();
   ASSIGN_OR_RETURN(const auto packs, collection.WeighTouchedPacks());
   std::map<DomainId, std::vector<catalog::PackWeight>> light;
+  std::vector<catalog::PackWeight> well_used;
   for (const catalog::PackWeight& pack : packs) {
     if (!pack.has_bad && IsLight(pack, options_.live_percent)) {
       light[pack.domain].push_back(pack);
     } else {
-      RETURN_IF_ERROR(collection.SetWeighed(pack));
+      well_used.push_back(pack);
     }
   }
+  RETURN_IF_ERROR(collection.SetWeighed(well_used));
   for (const auto& [domain, of_domain] : light) {
     Repacker repacker(catalog_, store_);
     absl::Status status;
@@ -66,8 +67,7 @@ absl::Status Collector::RepackPacks(Round* round) {
       round->report.notes.push_back(fmt::format(
           "chunk {} is damaged; the next backup sends it again if it is still there", id.hex()));
     }
-    const std::uint64_t written = repacker.written_bytes();
-    round->report.freed_bytes -= std::min(round->report.freed_bytes, written);
+    round->written_bytes += repacker.written_bytes();
     if (KindOf(status) == ErrorKind::kNoSpace || absl::IsNotFound(status)) {
       // Packs that are empty go all the same, and make room.
       round->report.notes.push_back(

@@ -38,6 +38,10 @@ void AddCommands(Command& program, Context& context) {
   AddRestore(program, context);
   AddExport(program, context);
   AddVerify(program, context);
+  AddForget(program, context);
+  AddUndelete(program, context);
+  AddRetention(program, context);
+  AddGc(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

@@ -49,6 +49,9 @@ class TestController {
     authority_ = std::make_unique<daemon::Authority>(
         Value(daemon::Authority::Open(env_, directory_.path(), controller_id_)));
     board_ = std::make_unique<control::JobBoard>(env_, [](const auto&, const auto&) {});
+    collector_ = std::make_unique<retention::Collector>(
+        env_, *catalog_, *store_, retention::CollectorOptions(),
+        [this](const SourceId& source) { return board_->IsRead(source); });
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
     operators_.server =
@@ -64,6 +67,7 @@ class TestController {
       }
       *side = {side->listener};
     }
+    collector_.reset();
     board_.reset();
     authority_.reset();
     catalog_.reset();
@@ -216,7 +220,7 @@ class TestController {
     side.services.push_back(operator_service::MakeOperatorService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
-         [] { return false; }}));
+         [] { return false; }, collector_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -255,6 +259,7 @@ class TestController {
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<daemon::Authority> authority_;
   std::unique_ptr<control::JobBoard> board_;
+  std::unique_ptr<retention::Collector> collector_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};
 };

@@ -366,7 +366,7 @@ void World::RetireAny() {
       (*packs)[static_cast<std::size_t>(Draw(static_cast<int>(packs->size())))];
   if (options_.unlink_before_commit) disk_.erase(pack.name.bytes());
   if (OneIn(2) && pack.live_bytes > 0) {
-    Expect(catalog_->SetWeighed(pack), "note a weight");
+    Expect(catalog_->SetWeighed({pack}), "note a weight");
   } else {
     Expect(catalog_->RetirePack(pack.pack_row).status(), "retire");
   }

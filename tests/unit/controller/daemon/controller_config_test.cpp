@@ -17,7 +17,8 @@ class ControllerConfigTest : public test::ConfigFixture<ControllerConfig> {
 TEST_F(ControllerConfigTest, EverythingIsRead) {
   const auto config = Load(
       "data_directory: /srv/holdfast\nlisten: 0.0.0.0:1\nlisten_enrollment: '[::1]:65535'\n"
-      "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n");
+      "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n"
+      "retention: {trash: 30d, delay: 2h}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_directory, "/srv/holdfast");
   EXPECT_EQ(config->listen.text(), "0.0.0.0:1");
@@ -27,6 +28,8 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
   EXPECT_EQ(config->socket_path, "/run/x.sock");
   EXPECT_EQ(config->log.level, "debug");
   EXPECT_EQ(config->log.format, "json");
+  EXPECT_EQ(config->retention.trash_time, absl::Hours(24 * 30));
+  EXPECT_EQ(config->retention.sweep_delay, absl::Hours(2));
 }
 
 TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
@@ -35,6 +38,8 @@ TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
   EXPECT_EQ(config->listen.text(), "127.0.0.1:7443");
   EXPECT_EQ(config->listen_enrollment.text(), "127.0.0.1:7444");
   EXPECT_EQ(config->log.level, "info");
+  EXPECT_EQ(config->retention.trash_time, absl::Hours(24 * 14));
+  EXPECT_EQ(config->retention.sweep_delay, absl::Hours(24));
   EXPECT_EQ(config->socket_path[0], '/');
 }
 
@@ -48,6 +53,8 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("listen: host:-1\n", "1:9");
   ExpectRefused("advertise: a\nlisten_enrollment: host:9x\n", "2:20");
   ExpectRefused("log: {level: info, colour: red}\n", "1:20");
+  ExpectRefused("retention: {trash: soon}\n", "1:20");
+  ExpectRefused("retention: {trash: 1d, forever: true}\n", "1:24");
   ExpectRefused("log: text\n", "1:6");
   ExpectRefused("advertise: a\nlisten_enrolment: 127.0.0.1:1\n", "2:1");
   ExpectRefused("advertise: a\nadvertise: b\n", "2:1");
