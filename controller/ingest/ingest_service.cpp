@@ -56,20 +56,6 @@ v1::Committed ToProto(const catalog::SnapshotRow& row) {
   return committed;
 }
 
-// While it lives, collection spares what the session is told is there, and what it stores.
-class CollectionSession {
- public:
-  explicit CollectionSession(catalog::Collection& collection)
-      : collection_(collection), id_(collection.OpenSession()) {}
-  ~CollectionSession() { collection_.CloseSession(id_); }
-  CollectionSession(const CollectionSession&) = delete;
-  CollectionSession& operator=(const CollectionSession&) = delete;
-
- private:
-  catalog::Collection& collection_;
-  const std::uint64_t id_;
-};
-
 struct Shared {
   Env env;
   catalog::Catalog& catalog;

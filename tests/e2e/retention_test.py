@@ -146,10 +146,15 @@ class RetentionTest(unittest.TestCase):
             self.assertEqual(explained["removals"], 0)
             rig.cli("retention", "set", "uploads", "--keep-last", "2")
             explained = json.loads(rig.cli("retention", "explain", "uploads", "--json").stdout)
-            self.assertEqual([row["keep"] for row in explained["snapshots"]], [True, True] + [False] * 3)
+            # The controller's own run after the last backup may come in between and do it first.
+            kept = [row["seq"] for row in explained["snapshots"] if row["keep"]]
+            self.assertEqual(kept, [5, 4])
             self.assertIn("last 2 of 2", explained["snapshots"][1]["reason"])
-            self.assertEqual(rig.gc("--dry-run")["trashed"], ["uploads@3", "uploads@2", "uploads@1"])
+            planned = rig.gc("--dry-run")["trashed"]
             rig.gc()
+            trash = json.loads(rig.cli("undelete", "--json").stdout)["trash"]
+            self.assertEqual([row["seq"] for row in trash], [1, 2, 3])
+            self.assertIn(len(planned), (0, 3))
             self.assertEqual(rig.seqs(), [4, 5])
             rig.gc_to_the_end()
             rig.check_all_kept()
