@@ -44,6 +44,13 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/StartVerify", false, false, true},
       {"holdfast.v1.Operator/CancelJob", false, false, true},
       {"holdfast.v1.Operator/WatchJobs", false, false, true},
+      {"holdfast.v1.Operator/GetRetention", false, false, true},
+      {"holdfast.v1.Operator/SetRetention", false, false, true},
+      {"holdfast.v1.Operator/ConfirmRetention", false, false, true},
+      {"holdfast.v1.Operator/ForgetSnapshots", false, false, true},
+      {"holdfast.v1.Operator/UndeleteSnapshot", false, false, true},
+      {"holdfast.v1.Operator/ListTrash", false, false, true},
+      {"holdfast.v1.Operator/CollectGarbage", false, false, true},
   };
   return *table;
 }

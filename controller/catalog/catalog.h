@@ -27,6 +27,7 @@
 #include "common/env/env.h"
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/damage.h"
+#include "controller/catalog/collection.h"
 
 namespace holdfast::catalog {
 
@@ -123,6 +124,9 @@ class Catalog {
   virtual absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) = 0;
 
   virtual absl::StatusOr<Totals> GetTotals() = 0;
+
+  // Retention, trash and garbage.
+  virtual Collection& collection() = 0;
 };
 
 }  // namespace holdfast::catalog

@@ -289,6 +289,9 @@ absl::StatusOr<CatalogBuilder::Counts> CatalogBuilder::Finish() {
   Counts counts;
   ASSIGN_OR_RETURN(counts.unreferenced, RemoveUnreferenced());
   RETURN_IF_ERROR(db_->Execute("DROP TABLE pending_base"));
+  // How much of each pack is in use is for the collector to find out.
+  RETURN_IF_ERROR(
+      db_->Run("INSERT OR IGNORE INTO touched SELECT row FROM pack WHERE state=?1", kPackSealed));
   {
     ASSIGN_OR_RETURN(Statement row, db_->Prepare("SELECT (SELECT count(*) FROM chunk),"
                                                  "(SELECT count(*) FROM chunk WHERE state<>1)"));

@@ -13,8 +13,7 @@
 namespace holdfast::catalog {
 namespace {
 
-constexpr std::size_t kBatchChanges = 4096;  // ~40 ms: other writers wait no longer than that
-constexpr int kMissingCode = 5028;           // inside this file only: rolls back, then lists
+constexpr int kMissingCode = 5028;  // inside this file only: rolls back, then lists
 
 // What a commit changes, worked out on a reader before anything is written.
 struct Plan {
@@ -25,6 +24,7 @@ struct Plan {
   std::vector<std::pair<std::int64_t, ChunkId>> open;  // rows not in the head's set, by row
   std::uint64_t chunk_count = 0;
   SetDigest digest;
+  const Switches* switches = nullptr;
 
   std::size_t changes() const { return close.size() + open.size(); }
 };
@@ -90,6 +90,16 @@ absl::StatusOr<SetDigest> HeadDigest(SqliteDb& db, std::int64_t source_row, std:
   return SetDigest(row.Blob(0));
 }
 
+// A difference to a head that was purged (its source was gone for a while) cannot be applied.
+absl::Status CheckHeadIsThere(SqliteDb& db, const SourceRow& source) {
+  if (source.head_seq == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT state FROM snapshot WHERE source=?1 AND "
+                                             "seq=?2 AND state<>?3"));
+  ASSIGN_OR_RETURN(const bool found,
+                   row.Bind(source.row, source.head_seq, kSnapshotPurging).Step());
+  return found ? absl::OkStatus() : DoesNotFit("that one was forgotten");
+}
+
 absl::Status CheckSeq(const SourceRow& source, std::uint64_t seq) {
   if (seq == source.head_seq + 1) return absl::OkStatus();
   return Error(ErrorKind::kConflict, 5023,
@@ -121,6 +131,7 @@ absl::StatusOr<Plan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
   RETURN_IF_ERROR(CheckSeq(plan.state.source, commit.seq));
   ASSIGN_OR_RETURN(const std::int64_t domain_row, SourceDomain(db, plan.state));
   if (!commit.full) {
+    RETURN_IF_ERROR(CheckHeadIsThere(db, plan.state.source));
     ASSIGN_OR_RETURN(plan.digest,
                      HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
   }
@@ -149,12 +160,20 @@ absl::Status MissingChunks() {
   return Error(ErrorKind::kRefused, kMissingCode, "chunks are missing");
 }
 
-absl::Status RollBack(SqliteDb& db, const SourceRow& source) {
+absl::Status RollBack(SqliteDb& db, const SourceRow& source, const Switches& switches) {
+  if (switches.rollback_keeps_candidates) {
+    RETURN_IF_ERROR(
+        db.Run("INSERT OR IGNORE INTO cand(chunk) SELECT chunk FROM span WHERE source=?1 AND "
+               "last=0 AND first>?2",
+               source.row, source.head_seq));
+  }
   RETURN_IF_ERROR(db.Run("DELETE FROM span WHERE source=?1 AND last=0 AND first>?2", source.row,
                          source.head_seq));
   // With head 0 nothing can have been closed, and last = 0 means open.
-  RETURN_IF_ERROR(db.Run("UPDATE span SET last=0 WHERE source=?1 AND last>=?2", source.row,
-                         std::max<std::uint64_t>(source.head_seq, 1)));
+  if (switches.rollback_reopens) {
+    RETURN_IF_ERROR(db.Run("UPDATE span SET last=0 WHERE source=?1 AND last>=?2", source.row,
+                           std::max<std::uint64_t>(source.head_seq, 1)));
+  }
   return db.Run("UPDATE source SET committing=0 WHERE row=?1", source.row);
 }
 
@@ -177,7 +196,8 @@ absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_
     // been collected or found damaged.
     state.Reset();
     ASSIGN_OR_RETURN(const bool there, state.Bind(row).Step());
-    if (!there || state.Integer(0) != kChunkLive) {
+    const bool live = there && state.Integer(0) == kChunkLive;
+    if (!live && plan.switches->commit_checks_presence) {
       missing->push_back(id);
       return MissingChunks();
     }
@@ -186,6 +206,9 @@ absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_
     if (open_already) return DoesNotFit("it adds a chunk that is there already");
     RETURN_IF_ERROR(
         db.Run("INSERT INTO span(chunk,source,first,last) VALUES(?1,?2,?3,0)", row, source, seq));
+    if (plan.switches->commit_clears_trash) {
+      RETURN_IF_ERROR(db.Run("DELETE FROM trash WHERE chunk=?1", row));
+    }
   }
   return absl::OkStatus();
 }
@@ -247,18 +270,18 @@ absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commi
   if (db.Changes() != 1) return CheckSeq(plan.state.source, commit.seq);
   return db.Run(
       "INSERT INTO snapshot(source,seq,state,run_id,snapshot_id,agent,taken_at,committed_at,"
-      "partial,content_bytes,entry_count,stored_bytes,chunk_count,duration_ms,verified_at,digest) "
-      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0,?15)",
+      "partial,content_bytes,entry_count,stored_bytes,chunk_count,duration_ms,verified_at,digest,"
+      "list_full) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,0,?15,?16)",
       source, commit.seq, kSnapshotCommitted, commit.run_id, commit.snapshot_id,
       plan.state.agent_row, commit.taken_at_ms, now_ms, commit.partial, commit.content_bytes,
       commit.entry_count, commit.stored_bytes, plan.chunk_count, commit.duration_ms,
-      plan.digest.bytes());
+      plan.digest.bytes(), commit.full);
 }
 
 }  // namespace
 
 absl::Status SqliteCatalog::RollBackCutCommits() {
-  return Write([](SqliteDb& db) -> absl::Status {
+  return Write([this](SqliteDb& db) -> absl::Status {
     std::vector<SourceRow> cut;
     {
       ASSIGN_OR_RETURN(Statement row,
@@ -272,7 +295,7 @@ absl::Status SqliteCatalog::RollBackCutCommits() {
         cut.push_back(std::move(source));
       }
     }
-    for (const SourceRow& source : cut) RETURN_IF_ERROR(RollBack(db, source));
+    for (const SourceRow& source : cut) RETURN_IF_ERROR(RollBack(db, source, switches_));
     return absl::OkStatus();
   });
 }
@@ -290,15 +313,22 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   }
   result.missing = std::move(plan.missing);
   if (!result.missing.empty()) return result;
+  plan.switches = &switches_;
+  const auto pause = [this] {
+    if (switches_.between_transactions) switches_.between_transactions();
+  };
 
+  pause();
+  const std::size_t batch = switches_.commit_batch;
   absl::Status status;
   std::size_t done = 0;
-  for (; status.ok() && plan.changes() - done > kBatchChanges; done += kBatchChanges) {
+  for (; status.ok() && plan.changes() - done > batch; done += batch) {
     status = Write([&](SqliteDb& db) -> absl::Status {
       RETURN_IF_ERROR(db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row,
                              commit.seq));
-      return Apply(db, plan, commit.seq, done, done + kBatchChanges, &result.missing);
+      return Apply(db, plan, commit.seq, done, done + batch, &result.missing);
     });
+    pause();
   }
   if (status.ok()) {
     status = Write([&](SqliteDb& db) -> absl::Status {

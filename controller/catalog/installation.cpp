@@ -27,7 +27,21 @@ absl::StatusOr<std::unique_ptr<Catalog>> SqliteCatalog::Open(Env env, const std:
       new SqliteCatalog(path, std::move(lock), std::move(writer)));
   RETURN_IF_ERROR(catalog->EnsureInstallation(env.rng));
   RETURN_IF_ERROR(catalog->RollBackCutCommits());
+  RETURN_IF_ERROR(catalog->ReadEpoch());
   return std::unique_ptr<Catalog>(std::move(catalog));
+}
+
+absl::StatusOr<std::unique_ptr<SqliteCatalog>> SqliteCatalog::OpenInMemory(
+    Env env, std::unique_ptr<SqliteDb> connection) {
+  if (!connection) {
+    ASSIGN_OR_RETURN(connection, SqliteDb::Open(":memory:", SqliteDb::Mode::kWriter));
+  }
+  RETURN_IF_ERROR(Migrate(*connection));
+  std::unique_ptr<SqliteCatalog> catalog(new SqliteCatalog("", nullptr, std::move(connection)));
+  RETURN_IF_ERROR(catalog->EnsureInstallation(env.rng));
+  RETURN_IF_ERROR(catalog->RollBackCutCommits());
+  RETURN_IF_ERROR(catalog->ReadEpoch());
+  return catalog;
 }
 
 absl::Status SqliteCatalog::EnsureInstallation(Rng& rng) {
@@ -102,8 +116,8 @@ absl::Status SqliteCatalog::SetRecipients(ByteView recipients, std::uint64_t ver
 absl::StatusOr<Totals> SqliteCatalog::GetTotals() {
   return Read([](SqliteDb& db) -> absl::StatusOr<Totals> {
     Totals totals;
-    ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT (SELECT count(*) FROM pack WHERE state<>3),"
-                                               "(SELECT total(size) FROM pack WHERE state<>3),"
+    ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT (SELECT count(*) FROM pack WHERE state<3),"
+                                               "(SELECT total(size) FROM pack WHERE state<3),"
                                                "(SELECT count(*) FROM chunk)-"
                                                "(SELECT count(*) FROM chunk WHERE state<>1)"));
     RETURN_IF_ERROR(row.Step().status());

@@ -151,16 +151,25 @@ absl::Status SqliteCatalog::AddChunks(std::int64_t pack_row, const std::vector<P
     for (const PackEntry& entry : entries) {
       end = std::max(end, entry.offset_bytes + entry.length_bytes);
       ASSIGN_OR_RETURN(ChunkRow chunk, lookup.Find(pack.domain_row, entry.id));
-      if (chunk.rid != 0 && chunk.state == kChunkLive) continue;
+      if (chunk.rid != 0) {
+        // The agent will rely on it.
+        RETURN_IF_ERROR(Resurrect(db, chunk.rid).status());
+        if (chunk.state == kChunkLive) continue;
+      }
       const auto of = bases.find(entry.id);
       if (chunk.rid == 0) {
         RETURN_IF_ERROR(
             db.Run("INSERT INTO chunk(id,domain,pack,off,len,state) VALUES(?1,?2,?3,?4,?5,1)",
                    entry.id, pack.domain_row, pack_row, entry.offset_bytes, entry.length_bytes));
-        if (of == bases.end()) continue;
         chunk.rid = db.LastRow();
+        if (switches_.uploads_are_candidates) {
+          RETURN_IF_ERROR(db.Run("INSERT INTO cand(chunk) VALUES(?1)", chunk.rid));
+        }
+        if (of == bases.end()) continue;
       } else {
         // Whole again, for the snapshots that reference it already too.
+        RETURN_IF_ERROR(db.Run(
+            "INSERT OR IGNORE INTO touched(pack) SELECT pack FROM chunk WHERE rid=?1", chunk.rid));
         RETURN_IF_ERROR(db.Run("UPDATE chunk SET pack=?2,off=?3,len=?4,state=1 WHERE rid=?1",
                                chunk.rid, pack_row, entry.offset_bytes, entry.length_bytes));
       }
@@ -180,8 +189,9 @@ absl::Status SqliteCatalog::FinishPack(std::int64_t pack_row, const PackName& na
     ASSIGN_OR_RETURN(const PackRow pack, FindPack(db, pack_row));
     if (pack.state == kPackSealed && pack.name == name.view()) return absl::OkStatus();
     if (pack.state != kPackOpen) return NotOpen(pack_row);
-    return db.Run("UPDATE pack SET name=?2,size=?3,state=?4 WHERE row=?1", pack_row, name,
-                  size_bytes, kPackSealed);
+    RETURN_IF_ERROR(db.Run("UPDATE pack SET name=?2,size=?3,state=?4 WHERE row=?1", pack_row, name,
+                           size_bytes, kPackSealed));
+    return db.Run("INSERT OR IGNORE INTO touched(pack) VALUES(?1)", pack_row);
   });
 }
 
@@ -189,8 +199,8 @@ absl::Status SqliteCatalog::ForgetPack(std::int64_t pack_row) {
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const PackRow pack, FindPack(db, pack_row));
     if (pack.state == kPackSealed) return NotOpen(pack_row);
-    // Without an index on the pack these read the whole table; they are rare, and a pack that got
-    // no chunk is the common case.
+    // The deltas are read wholly; that is rare, and a pack that got no chunk is the common case.
+    // Candidates that are no more are dropped when they are looked at.
     if (pack.size_bytes > 0) {
       RETURN_IF_ERROR(
           db.Run("DELETE FROM chunk WHERE pack=?1 AND "
@@ -221,7 +231,8 @@ absl::StatusOr<std::optional<std::int64_t>> SqliteCatalog::FindOpenPack(std::uin
 
 absl::StatusOr<std::vector<ChunkPresence>> SqliteCatalog::FindChunks(
     const DomainId& domain, const std::vector<ChunkId>& ids) {
-  return Read([&](SqliteDb& db) -> absl::StatusOr<std::vector<ChunkPresence>> {
+  std::vector<std::pair<std::size_t, std::int64_t>> condemned;  // place in ids, row
+  auto answer = Read([&](SqliteDb& db) -> absl::StatusOr<std::vector<ChunkPresence>> {
     std::vector<ChunkPresence> found(ids.size());
     ASSIGN_OR_RETURN(const auto domain_row, FindDomain(db, domain));
     if (!domain_row) return found;
@@ -229,10 +240,14 @@ absl::StatusOr<std::vector<ChunkPresence>> SqliteCatalog::FindChunks(
     ASSIGN_OR_RETURN(Statement base,
                      db.Prepare("SELECT c.id FROM delta d JOIN chunk c "
                                 "ON c.rid=d.base WHERE d.chunk=?1 ORDER BY d.place"));
+    ASSIGN_OR_RETURN(Statement trash, db.Prepare("SELECT 1 FROM trash WHERE chunk=?1"));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(*domain_row, ids[i]));
       found[i].live = chunk.rid != 0 && chunk.state == kChunkLive;
       if (!found[i].live) continue;
+      trash.Reset();
+      ASSIGN_OR_RETURN(const bool in_trash, trash.Bind(chunk.rid).Step());
+      if (in_trash) condemned.emplace_back(i, chunk.rid);
       base.Reset();
       base.Bind(chunk.rid);
       for (;;) {
@@ -244,6 +259,15 @@ absl::StatusOr<std::vector<ChunkPresence>> SqliteCatalog::FindChunks(
     }
     return found;
   });
+  if (!answer.ok() || condemned.empty()) return answer;
+  RETURN_IF_ERROR(Write([&](SqliteDb& db) -> absl::Status {
+    for (const auto& [place, row] : condemned) {
+      ASSIGN_OR_RETURN(const bool there, Resurrect(db, row));
+      if (!there) (*answer)[place] = {};
+    }
+    return absl::OkStatus();
+  }));
+  return answer;
 }
 
 absl::StatusOr<std::vector<ChunkLocation>> SqliteCatalog::Locate(const DomainId& domain,

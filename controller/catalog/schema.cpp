@@ -58,11 +58,40 @@ CREATE TABLE delta(chunk INT, place INT, base INT NOT NULL, PRIMARY KEY(chunk,pl
 CREATE INDEX delta_base ON delta(base);
 )sql";
 
+// Version 3: what collection needs. A chunk without a span is in cand or in trash, always:
+//   cand        to be looked at: uploaded, or its last span went
+//   trash       condemned in `epoch`, at `at`: swept when it still has no span then
+//   touched     packs to be weighed: finished, or lost a chunk since
+//   leftover    purged snapshots whose documents are still in the store
+//   pack_key    which run keys sealed the objects of a pack; no row: not looked at yet
+//   key_leftover  run keys of purged snapshots whose envelope is still in the store
+// snapshot.list_full: its reference list is no difference. 0 for those from before: not known.
+constexpr char kVersion3[] = R"sql(
+ALTER TABLE snapshot ADD COLUMN list_full INT NOT NULL DEFAULT 0;
+CREATE INDEX snapshot_state ON snapshot(state) WHERE state<>1;
+CREATE INDEX chunk_pack ON chunk(pack);
+CREATE TABLE cand(chunk INTEGER PRIMARY KEY);
+CREATE TABLE trash(chunk INTEGER PRIMARY KEY, epoch INT NOT NULL, at INT NOT NULL);
+CREATE INDEX trash_at ON trash(at);
+CREATE TABLE touched(pack INTEGER PRIMARY KEY);
+CREATE TABLE leftover(source INT, seq INT, list_full INT NOT NULL,
+  record_gone INT NOT NULL DEFAULT 0, PRIMARY KEY(source,seq)) WITHOUT ROWID;
+CREATE TABLE pack_key(pack INT, key BLOB, PRIMARY KEY(pack,key)) WITHOUT ROWID;
+CREATE TABLE key_leftover(domain INT, key BLOB, PRIMARY KEY(domain,key)) WITHOUT ROWID;
+CREATE TABLE retention(source INTEGER PRIMARY KEY REFERENCES source(row), policy BLOB NOT NULL);
+CREATE TABLE collection(id INTEGER PRIMARY KEY CHECK(id=1), epoch INT NOT NULL,
+  clock_seen INT NOT NULL);
+INSERT INTO collection(id,epoch,clock_seen) VALUES(1,1,0);
+INSERT INTO cand SELECT rid FROM chunk
+  WHERE NOT EXISTS(SELECT 1 FROM span WHERE span.chunk=chunk.rid);
+INSERT INTO touched SELECT row FROM pack WHERE state=2;
+)sql";
+
 struct Migration {
   int version;
   const char* sql;
 };
-constexpr Migration kMigrations[] = {{1, kVersion1}, {2, kVersion2}};
+constexpr Migration kMigrations[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
 
 absl::StatusOr<std::int64_t> ReadNumber(SqliteDb& db, const char* sql) {
   ASSIGN_OR_RETURN(Statement statement, db.Prepare(sql));

@@ -10,7 +10,7 @@
 
 namespace holdfast::catalog {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // chunk.state
 inline constexpr int kChunkLive = 1;
@@ -20,8 +20,11 @@ inline constexpr int kChunkBaseBad = 3;  // a delta whose base is not LIVE: of n
 inline constexpr int kPackOpen = 1;
 inline constexpr int kPackSealed = 2;
 inline constexpr int kPackGivenUp = 3;
+inline constexpr int kPackDeleting = 4;  // no chunk lies in it: its file goes, then the row
 // snapshot.state
 inline constexpr int kSnapshotCommitted = 1;
+inline constexpr int kSnapshotTrashed = 2;  // forgotten: keeps its references, may be undeleted
+inline constexpr int kSnapshotPurging = 3;  // its references go, in steps: cannot be undone
 
 // On a connection that has changed nothing yet: refuses what this program must not touch.
 absl::Status CheckVersion(SqliteDb& db);

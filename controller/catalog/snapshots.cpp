@@ -58,7 +58,8 @@ absl::Status CheckDigest(SqliteDb& db, std::int64_t source, std::uint64_t seq,
 }  // namespace
 
 absl::StatusOr<SnapshotRow> ReadSnapshot(SqliteDb& db, std::int64_t source_row, std::uint64_t seq) {
-  ASSIGN_OR_RETURN(Statement row, db.Prepare(SNAPSHOT_COLUMNS "WHERE n.source=?1 AND n.seq=?2"));
+  ASSIGN_OR_RETURN(Statement row,
+                   db.Prepare(SNAPSHOT_COLUMNS "WHERE n.source=?1 AND n.seq=?2 AND n.state<>3"));
   ASSIGN_OR_RETURN(const bool found, row.Bind(source_row, seq).Step());
   if (!found) return NoSnapshot(seq);
   return FromRow(row);
@@ -93,7 +94,8 @@ absl::StatusOr<std::vector<SnapshotRow>> SqliteCatalog::ListSnapshots(const Sour
   return Read([&](SqliteDb& db) -> absl::StatusOr<std::vector<SnapshotRow>> {
     ASSIGN_OR_RETURN(const SourceState state, FindSource(db, source));
     ASSIGN_OR_RETURN(Statement row,
-                     db.Prepare(SNAPSHOT_COLUMNS "WHERE n.source=?1 ORDER BY n.seq DESC LIMIT ?2"));
+                     db.Prepare(SNAPSHOT_COLUMNS
+                                "WHERE n.source=?1 AND n.state=1 ORDER BY n.seq DESC LIMIT ?2"));
     row.Bind(state.source.row, limit);
     std::vector<SnapshotRow> snapshots;
     for (;;) {

@@ -1,25 +1,33 @@
 // The catalog over SQLite: one writer connection, a pool of readers, methods by topic.
 //
-// Hides:      connections and locks; SQL is in installation.cpp, agents.cpp, sources.cpp,
-// packs.cpp,
-//             snapshots.cpp and commit.cpp.
-// Invariants: as catalog.h. Lock order: commit_mutex_, then writer_mutex_; readers_mutex_ alone.
+// Hides:      connections and locks; SQL is in one file per topic.
+// Invariants: as catalog.h. Lock order: commit_mutex_, writer_mutex_, sessions_mutex_;
+//             readers_mutex_ alone.
 // Threading:  every method from any thread.
 // Errors:     as catalog.h.
 #pragma once
 
+#include <map>
 #include <mutex>
 
 #include "common/base/error.h"
 #include "controller/catalog/catalog.h"
+#include "controller/catalog/lookups.h"
 #include "controller/catalog/schema.h"
 #include "controller/catalog/sqlite.h"
+#include "controller/catalog/switches.h"
 
 namespace holdfast::catalog {
 
-class SqliteCatalog final : public Catalog {
+class SqliteCatalog final : public Catalog, public Collection {
  public:
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(Env env, const std::string& path);
+  // Over one connection to a database in memory, made ready by Open or by a catalog before.
+  static absl::StatusOr<std::unique_ptr<SqliteCatalog>> OpenInMemory(
+      Env env, std::unique_ptr<SqliteDb> connection);
+  std::unique_ptr<SqliteDb> TakeConnection() { return std::move(writer_); }
+  SqliteDb& connection() { return *writer_; }
+  Switches& switches() { return switches_; }
 
   absl::StatusOr<Installation> GetInstallation() override;
   absl::Status SetOwner(const PublicKey& owner, ByteView recipients,
@@ -81,20 +89,62 @@ class SqliteCatalog final : public Catalog {
   absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) override;
 
   absl::StatusOr<Totals> GetTotals() override;
+  Collection& collection() override { return *this; }
+
+  absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
+                      std::uint64_t purge_after_ms) override;
+  absl::Status Undelete(const SourceId& source, std::uint64_t seq) override;
+  absl::StatusOr<std::vector<TrashedSnapshot>> ListTrash() override;
+  absl::StatusOr<Step> PurgeStep(const SourceId& source, std::uint64_t seq,
+                                 std::uint64_t now_ms) override;
+  absl::StatusOr<std::uint64_t> ExclusiveBytes(const std::vector<SnapshotName>& names) override;
+  absl::StatusOr<Step> CondemnStep(std::uint64_t now_ms) override;
+  absl::StatusOr<Step> SweepStep(std::uint64_t before_ms) override;
+  absl::StatusOr<std::uint64_t> UnreferencedBytes() override;
+  std::uint64_t OpenSession() override;
+  void CloseSession(std::uint64_t session) override;
+  absl::StatusOr<std::vector<PackWeight>> WeighTouchedPacks() override;
+  absl::Status SetWeighed(const std::vector<PackWeight>& packs) override;
+  absl::StatusOr<std::vector<PackEntry>> ChunksIn(std::int64_t pack_row) override;
+  absl::StatusOr<Step> MoveChunks(std::int64_t from_pack, std::int64_t to_pack,
+                                  const std::vector<MovedObject>& objects) override;
+  absl::StatusOr<bool> RetirePack(std::int64_t pack_row) override;
+  absl::StatusOr<std::vector<PackWeight>> ListRetiredPacks() override;
+  absl::Status ForgetRetiredPack(std::int64_t pack_row) override;
+  absl::StatusOr<std::vector<Leftover>> ListLeftovers() override;
+  absl::Status AddKeyLeftovers(const std::vector<DomainKey>& keys) override;
+  absl::Status SetRecordGone(const SourceId& source, std::uint64_t seq) override;
+  absl::Status ForgetLeftover(const SourceId& source, std::uint64_t seq) override;
+  absl::StatusOr<std::vector<DomainKey>> ListKeyLeftovers() override;
+  absl::StatusOr<std::vector<PackWeight>> ListPacksOfUnknownKeys(const DomainId& domain) override;
+  absl::Status SetPackKeys(std::int64_t pack_row, const std::vector<KeyId>& keys) override;
+  absl::StatusOr<bool> KeyMayBeUsed(const DomainKey& key) override;
+  absl::Status ForgetKeyLeftover(const DomainKey& key) override;
+  absl::StatusOr<Bytes> GetPolicy(const SourceId& source) override;
+  absl::Status SetPolicy(const SourceId& source, ByteView policy) override;
+  absl::StatusOr<std::uint64_t> ClockSeen() override;
+  absl::Status SetClockSeen(std::uint64_t now_ms) override;
 
  private:
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
                 std::unique_ptr<SqliteDb> writer)
-      : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)) {}
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        one_connection_(path_.empty()),
+        writer_(std::move(writer)) {}
 
   absl::Status EnsureInstallation(Rng& rng);
   absl::Status RollBackCutCommits();  // of a predecessor that died between two of its transactions
+  absl::Status ReadEpoch();
+  std::int64_t OldestSessionEpoch();
 
   // Runs `action(db)`, which returns a Status or StatusOr, in one write transaction; an error rolls
   // back.
   template <typename Action>
   auto Write(Action action) -> decltype(action(std::declval<SqliteDb&>())) {
     std::lock_guard lock(writer_mutex_);
+    if (switches_.writes_left == 0) return absl::AbortedError("the process died");
+    if (switches_.writes_left > 0) --switches_.writes_left;
     auto transaction = Transaction::BeginWrite(*writer_);
     if (!transaction.ok()) return transaction.status();
     auto result = action(*writer_);
@@ -106,6 +156,10 @@ class SqliteCatalog final : public Catalog {
   // Runs `action(db)` on one consistent state.
   template <typename Action>
   auto Read(Action action) -> decltype(action(std::declval<SqliteDb&>())) {
+    if (one_connection_) {
+      std::lock_guard lock(writer_mutex_);
+      return action(*writer_);
+    }
     auto reader = TakeReader();
     if (!reader.ok()) return reader.status();
     auto result = [&]() -> decltype(action(**reader)) {
@@ -121,43 +175,17 @@ class SqliteCatalog final : public Catalog {
 
   const std::string path_;
   const std::unique_ptr<DirectoryLock> lock_;
-  std::mutex commit_mutex_;  // one CommitSnapshot at a time
+  const bool one_connection_;
+  Switches switches_;
+  std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
   std::mutex writer_mutex_;  // guards writer_
   std::unique_ptr<SqliteDb> writer_;
   std::mutex readers_mutex_;                             // guards idle_readers_
   std::vector<std::unique_ptr<SqliteDb>> idle_readers_;  // closed before the writer
-};
-
-// Used by several topics; on a connection inside a transaction.
-
-// A source's row with what commits need beside it; kNotFound 5022.
-struct SourceState {
-  SourceRow source;
-  std::int64_t agent_row = 0;
-  std::uint64_t committing = 0;
-};
-absl::StatusOr<SourceState> FindSource(SqliteDb& db, const SourceId& id);
-// Nullopt: no chunk of this domain was ever stored.
-absl::StatusOr<std::optional<std::int64_t>> FindDomain(SqliteDb& db, const DomainId& domain);
-// Deltas that were of no use for want of this base, and lack no other one, are LIVE again.
-absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row);
-absl::StatusOr<SnapshotRow> ReadSnapshot(SqliteDb& db, std::int64_t source_row, std::uint64_t seq);
-absl::StatusOr<std::optional<SnapshotRow>> ReadRun(SqliteDb& db, std::int64_t source_row,
-                                                   ByteView run_id);
-
-// A chunk's row by id within a domain.
-struct ChunkRow {
-  std::int64_t rid = 0;  // 0: there is none
-  int state = 0;
-};
-class ChunkLookup {
- public:
-  static absl::StatusOr<ChunkLookup> Prepare(SqliteDb& db);
-  absl::StatusOr<ChunkRow> Find(std::int64_t domain_row, const ChunkId& id);
-
- private:
-  explicit ChunkLookup(Statement statement) : statement_(std::move(statement)) {}
-  Statement statement_;
+  std::mutex sessions_mutex_;                            // guards all below
+  std::map<std::uint64_t, std::int64_t> sessions_;       // to the epoch in which each began
+  std::uint64_t last_session_ = 0;
+  std::int64_t epoch_ = 0;
 };
 
 }  // namespace holdfast::catalog

@@ -162,4 +162,44 @@ void ToProto(const RestoreOptions& in, v1::RestoreOptions* out) {
   out->set_apply_acl(in.apply_acl);
 }
 
+Retention FromProto(const v1::Retention& in) {
+  Retention out;
+  const v1::RetentionPolicy& policy = in.policy();
+  out.policy = {policy.within_seconds(), policy.last(),    policy.hourly(), policy.daily(),
+                policy.weekly(),         policy.monthly(), policy.yearly(), policy.verified()};
+  out.is_default = in.is_default();
+  for (const v1::RetentionVerdict& verdict : in.verdicts()) {
+    out.verdicts.push_back(
+        {verdict.seq(), verdict.committed_at_ms(), verdict.keep(), verdict.reason()});
+  }
+  out.pause = in.pause();
+  return out;
+}
+
+Collected FromProto(const v1::CollectGarbageReply& in) {
+  Collected out;
+  out.trashed.assign(in.trashed().begin(), in.trashed().end());
+  out.purged.assign(in.purged().begin(), in.purged().end());
+  out.swept_chunks = in.swept_chunks();
+  out.swept_bytes = in.swept_bytes();
+  out.removed_packs = in.removed_packs();
+  out.repacked_packs = in.repacked_packs();
+  out.freed_bytes = in.freed_bytes();
+  out.waiting_bytes = in.waiting_bytes();
+  out.removed_documents = in.removed_documents();
+  out.notes.assign(in.notes().begin(), in.notes().end());
+  return out;
+}
+
+void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out) {
+  out->set_within_seconds(in.within_seconds);
+  out->set_last(in.last);
+  out->set_hourly(in.hourly);
+  out->set_daily(in.daily);
+  out->set_weekly(in.weekly);
+  out->set_monthly(in.monthly);
+  out->set_yearly(in.yearly);
+  out->set_verified(in.verified);
+}
+
 }  // namespace holdfast::cli

@@ -6,15 +6,19 @@
 #pragma once
 
 #include "controller/cli/operator_types.h"
+#include "controller/cli/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
+class CollectGarbageReply;
 class Installation;
 class JobProgress;
 class JobResult;
 class RestoreOptions;
 class ScrubProgress;
 class ScrubReport;
+class Retention;
+class RetentionPolicy;
 class SnapshotSummary;
 class SourceStatus;
 class StatusReply;
@@ -32,5 +36,8 @@ ScrubReport FromProto(const v1::ScrubReport& in);
 JobProgress FromProto(const v1::JobProgress& in);
 JobResult FromProto(const v1::JobResult& in);
 void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);
+Retention FromProto(const v1::Retention& in);
+Collected FromProto(const v1::CollectGarbageReply& in);
+void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
 
 }  // namespace holdfast::cli

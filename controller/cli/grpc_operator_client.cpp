@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kCallDeadline = std::chrono::seconds(60);
 constexpr auto kFetchDeadline = std::chrono::minutes(10);
+constexpr auto kCollectDeadline = std::chrono::hours(24);
 constexpr std::size_t kFetchChunks = 8192;  // limit of proto/restore.proto
 
 class GrpcFetcher final : public ChunkFetcher {
@@ -208,6 +209,73 @@ class GrpcOperatorClient final : public OperatorClient {
     const grpc::Status status = reader->Finish();
     if (stop.stop_requested()) return absl::CancelledError("the watch was stopped");
     return status.ok() ? absl::OkStatus() : Explained(status);
+  }
+
+  absl::StatusOr<Retention> GetRetention(const SourceId& source) override {
+    v1::GetRetentionRequest request;
+    request.set_source_id(source.bytes());
+    v1::Retention reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::GetRetention, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<Retention> SetRetention(const SourceId& source,
+                                         const std::optional<RetentionPolicy>& policy) override {
+    v1::SetRetentionRequest request;
+    request.set_source_id(source.bytes());
+    if (policy) ToProto(*policy, request.mutable_policy());
+    v1::Retention reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::SetRetention, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::Status ConfirmRetention(const SourceId& source, std::uint64_t removals) override {
+    v1::ConfirmRetentionRequest request;
+    request.set_source_id(source.bytes());
+    request.set_removals(removals);
+    v1::ConfirmRetentionReply reply;
+    return Call(*operator_, &v1::Operator::Stub::ConfirmRetention, request, &reply);
+  }
+
+  absl::StatusOr<std::uint64_t> Forget(const SourceId& source,
+                                       const std::vector<std::uint64_t>& seqs) override {
+    v1::ForgetSnapshotsRequest request;
+    request.set_source_id(source.bytes());
+    for (const std::uint64_t seq : seqs) request.add_seqs(seq);
+    v1::ForgetSnapshotsReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::ForgetSnapshots, request, &reply));
+    return reply.purge_after_ms();
+  }
+
+  absl::Status Undelete(const SourceId& source, std::uint64_t seq) override {
+    v1::UndeleteSnapshotRequest request;
+    request.set_source_id(source.bytes());
+    request.set_seq(seq);
+    v1::UndeleteSnapshotReply reply;
+    return Call(*operator_, &v1::Operator::Stub::UndeleteSnapshot, request, &reply);
+  }
+
+  absl::StatusOr<std::vector<TrashedSnapshot>> ListTrash() override {
+    v1::ListTrashReply reply;
+    RETURN_IF_ERROR(
+        Call(*operator_, &v1::Operator::Stub::ListTrash, v1::ListTrashRequest(), &reply));
+    std::vector<TrashedSnapshot> trash;
+    for (const v1::TrashedSnapshot& one : reply.snapshots()) {
+      trash.push_back({FromProto(one.summary()), one.purge_after_ms()});
+    }
+    return trash;
+  }
+
+  absl::StatusOr<Collected> Collect(const CollectRequest& in) override {
+    v1::CollectGarbageRequest request;
+    request.set_dry_run(in.dry_run);
+    request.set_accept_clock(in.accept_clock);
+    v1::CollectGarbageReply reply;
+    grpc::ClientContext context;
+    rpc::SetDeadline(context, kCollectDeadline);
+    const grpc::Status status = operator_->CollectGarbage(&context, request, &reply);
+    if (!status.ok()) return Explained(status);
+    return FromProto(reply);
   }
 
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {

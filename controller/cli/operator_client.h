@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "common/snapshot/opener.h"
 #include "controller/cli/operator_types.h"
+#include "controller/cli/retention_types.h"
 #include "controller/cli/sealed_messages.h"
 
 namespace holdfast::cli {
@@ -63,6 +64,22 @@ class OperatorClient {
   virtual absl::Status WatchJobs(const std::vector<Bytes>& job_ids,
                                  absl::FunctionRef<void(const JobEvent&)> on_event,
                                  std::stop_token stop) = 0;
+
+  virtual absl::StatusOr<Retention> GetRetention(const SourceId& source) = 0;
+  // Without a policy: back to the default of its kind.
+  virtual absl::StatusOr<Retention> SetRetention(const SourceId& source,
+                                                 const std::optional<RetentionPolicy>& policy) = 0;
+  virtual absl::Status ConfirmRetention(const SourceId& source, std::uint64_t removals) = 0;
+  // All or none; until when they can be undeleted.
+  virtual absl::StatusOr<std::uint64_t> Forget(const SourceId& source,
+                                               const std::vector<std::uint64_t>& seqs) = 0;
+  virtual absl::Status Undelete(const SourceId& source, std::uint64_t seq) = 0;
+  virtual absl::StatusOr<std::vector<TrashedSnapshot>> ListTrash() = 0;
+  struct CollectRequest {
+    bool dry_run = false;
+    bool accept_clock = false;
+  };
+  virtual absl::StatusOr<Collected> Collect(const CollectRequest& request) = 0;
 
   struct SnapshotQuery {
     std::optional<SourceId> source;  // empty: all

@@ -35,6 +35,11 @@ struct JobBoard::JobState {
   std::unique_ptr<v1::JobResult> result;
 };
 
+bool JobBoard::Reads(const JobState& job, const SourceId& source) {
+  return !job.result && job.job.kind() != v1::JOB_KIND_BACKUP &&
+         job.job.source_id() == source.view();
+}
+
 struct JobBoard::AgentState {
   std::shared_ptr<AgentLink> link;
   absl::Duration detached_at;
@@ -252,12 +257,17 @@ absl::Status JobBoard::Watch(const std::vector<Bytes>& job_ids,
   return absl::OkStatus();
 }
 
+bool JobBoard::IsRead(const SourceId& source) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [&](const auto& each) { return Reads(*each.second, source); });
+}
+
 bool JobBoard::MayRead(const AgentId& agent, const SourceId& source) const {
   std::lock_guard lock(mutex_);
   return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& each) {
     const JobState& job = *each.second;
-    return job.agent == agent && !job.result && job.job.kind() != v1::JOB_KIND_BACKUP &&
-           job.job.source_id() == source.view();
+    return job.agent == agent && Reads(job, source);
   });
 }
 

@@ -75,12 +75,15 @@ class JobBoard {
                      const std::function<bool(const v1::JobEvent&)>& emit,
                      const std::function<bool()>& stopped);
 
+  // True while anybody has an unfinished restore or verify job that names `source`.
+  bool IsRead(const SourceId& source) const;
   // True while `agent` has an unfinished restore or verify job that names `source`.
   bool MayRead(const AgentId& agent, const SourceId& source) const;
 
  private:
   struct JobState;
   struct AgentState;
+  static bool Reads(const JobState& job, const SourceId& source);
   void FinishLost();
   void Complete(const Bytes& id, const v1::JobResult& result);
 

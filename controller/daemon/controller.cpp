@@ -23,6 +23,7 @@
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/scrub/scrubber.h"
+#include "controller/retention/collector_thread.h"
 #include "fmt/format.h"
 #include "proto/common.pb.h"
 #include "proto/control.pb.h"
@@ -58,6 +59,7 @@ struct Controller::Impl {
 
   ~Impl() {
     stopping = true;
+    if (collector) collector->Stop();
     socket.reset();
     enrollment.reset();
     const auto deadline = std::chrono::system_clock::time_point() +
@@ -79,7 +81,12 @@ struct Controller::Impl {
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
           NoteResult(env, *catalog, job, result);
+          if (job.kind() == v1::JOB_KIND_BACKUP) collector_thread->Wake();
         });
+    collector = std::make_unique<retention::Collector>(
+        env, *catalog, *store, config.retention,
+        [this](const SourceId& source) { return board->IsRead(source); });
+    collector_thread = std::make_unique<retention::CollectorThread>(env.clock, *collector);
     RETURN_IF_ERROR(StartAgentServer(installation));
     ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
                                                           config.listen_enrollment, agent_port,
@@ -156,7 +163,7 @@ struct Controller::Impl {
         {env, catalog.get(), store.get(), operator_access.get(), board.get(),
          authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
          HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
-         scrubber.get()});
+         scrubber.get(), collector.get()});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -180,6 +187,9 @@ struct Controller::Impl {
   std::unique_ptr<scrub::Scrubber> scrubber;  // its thread ends before catalog and store
   std::unique_ptr<Authority> authority;
   std::unique_ptr<control::JobBoard> board;
+  std::unique_ptr<retention::Collector> collector;
+  std::unique_ptr<retention::CollectorThread>
+      collector_thread;  // outlives the servers that wake it
   std::unique_ptr<access::Access> agent_access;
   std::unique_ptr<access::Access> operator_access;
   std::unique_ptr<grpc::Service> ingest_service;

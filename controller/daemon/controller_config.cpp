@@ -25,6 +25,15 @@ absl::Status ReadHostPort(const ConfigNode& root, std::string_view key, HostPort
   return absl::OkStatus();
 }
 
+absl::Status ReadRetention(const ConfigNode& root, retention::CollectorOptions* out) {
+  const auto node = root.Find("retention");
+  if (!node) return absl::OkStatus();
+  RETURN_IF_ERROR(node->CheckKeys({"trash", "delay"}));
+  ASSIGN_OR_RETURN(out->trash_time, node->Duration("trash", out->trash_time));
+  ASSIGN_OR_RETURN(out->sweep_delay, node->Duration("delay", out->sweep_delay));
+  return absl::OkStatus();
+}
+
 absl::Status ReadLog(const ConfigNode& root, log::Options* out) {
   const auto node = root.Find("log");
   if (!node) return absl::OkStatus();
@@ -59,7 +68,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
   RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
-                                  "socket", "parity", "scrub", "log"}));
+                                  "socket", "parity", "scrub", "retention", "log"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -72,6 +81,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
                    root.Integer("parity", config.parity_percent, kParityPercents));
   config.parity_percent = static_cast<unsigned>(parity);
   RETURN_IF_ERROR(ReadScrub(root, &config.scrub));
+  RETURN_IF_ERROR(ReadRetention(root, &config.retention));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   return config;
 }

@@ -7,6 +7,7 @@
 //   socket: /run/holdfast/controller.sock
 //   parity: 2                       # percent of a pack's size; 0: none
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
+//   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   log: {level: info, format: text}
 // Hides:     YAML.
 // Threading: values and pure functions.
@@ -19,6 +20,7 @@
 #include "common/format/parity.h"
 #include "common/log/log.h"
 #include "controller/scrub/scrubber.h"
+#include "controller/retention/collector.h"
 
 namespace holdfast::daemon {
 
@@ -36,6 +38,7 @@ struct ControllerConfig {
   std::string socket_path;
   unsigned parity_percent = kDefaultParityPercent;
   scrub::ScrubOptions scrub;
+  retention::CollectorOptions retention;
   log::Options log{"controller", "info", "text"};
 };
 

@@ -113,6 +113,7 @@ class Session {
     v1::Opened* opened = reply.mutable_opened();
     opened->set_head_seq(source.head_seq);
     if (source.head_seq > 0) {
+      RETURN_IF_ERROR(CheckHeadIsThere(source));
       ASSIGN_OR_RETURN(*opened->mutable_head_record(),
                        shared_.store.GetRecord(source_, source.head_seq));
     }
@@ -122,6 +123,18 @@ class Session {
     if (before) *opened->mutable_already_committed() = ToProto(*before);
     stream_.Write(reply);
     return absl::OkStatus();
+  }
+
+  // Of a source that no agent had any more every snapshot can be forgotten, the newest too. Numbers
+  // are not used twice, and nothing is left to follow.
+  absl::Status CheckHeadIsThere(const catalog::SourceRow& source) {
+    const absl::Status status = shared_.catalog.GetSnapshot(source.id, source.head_seq).status();
+    if (!absl::IsNotFound(status)) return status;
+    return Error(ErrorKind::kConflict, 5074,
+                 fmt::format("unable to open the backup session: the snapshots of source '{}' were "
+                             "forgotten while no agent had it",
+                             Escaped(source.name)),
+                 "Give the source another name in agent.yaml.");
   }
 
   absl::Status Take(v1::BackupRequest& request) {
@@ -342,6 +355,7 @@ class IngestService final : public v1::Ingest::Service {
     // After a failed sync somebody has to try whether the disk is well again.
     absl::Status status = shared_.store.writable() ? absl::OkStatus() : shared_.store.Probe();
     if (status.ok()) {
+      const CollectionSession spared(shared_.catalog.collection());
       Session session(shared_, agent, stream);
       status = session.Serve(open);
     }

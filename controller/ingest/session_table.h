@@ -12,8 +12,23 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/bytes.h"
+#include "controller/catalog/collection.h"
 
 namespace holdfast::ingest {
+
+// While it lives, collection spares what the session is told is there, and what it stores.
+class CollectionSession {
+ public:
+  explicit CollectionSession(catalog::Collection& collection)
+      : collection_(collection), id_(collection.OpenSession()) {}
+  ~CollectionSession() { collection_.CloseSession(id_); }
+  CollectionSession(const CollectionSession&) = delete;
+  CollectionSession& operator=(const CollectionSession&) = delete;
+
+ private:
+  catalog::Collection& collection_;
+  const std::uint64_t id_;
+};
 
 class SessionTable {
  public:

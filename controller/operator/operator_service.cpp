@@ -6,6 +6,7 @@
 #include "common/format/trust.h"
 #include "common/rpc/status.h"
 #include "controller/operator/scrub_run.h"
+#include "controller/operator/retention_calls.h"
 #include "controller/operator/status_report.h"
 #include "fmt/format.h"
 #include "proto/control.pb.h"
@@ -119,6 +120,46 @@ class OperatorService final : public v1::Operator::Service {
                          v1::CancelJobReply*) override {
     return Guarded(*context, "CancelJob",
                    [&] { return options_.board->Cancel(request->job_id()); });
+  }
+  grpc::Status GetRetention(grpc::ServerContext* context, const v1::GetRetentionRequest* request,
+                            v1::Retention* reply) override {
+    return Guarded(*context, "GetRetention",
+                   [&] { return FillRetention(options_, request->source_id(), reply); });
+  }
+  grpc::Status SetRetention(grpc::ServerContext* context, const v1::SetRetentionRequest* request,
+                            v1::Retention* reply) override {
+    return Guarded(*context, "SetRetention",
+                   [&] { return operator_service::SetRetention(options_, *request, reply); });
+  }
+  grpc::Status ConfirmRetention(grpc::ServerContext* context,
+                                const v1::ConfirmRetentionRequest* request,
+                                v1::ConfirmRetentionReply*) override {
+    return Guarded(*context, "ConfirmRetention", [&] {
+      return options_.collector->Confirm(SourceId::From(request->source_id()).value_or(SourceId()),
+                                         request->removals());
+    });
+  }
+  grpc::Status ForgetSnapshots(grpc::ServerContext* context,
+                               const v1::ForgetSnapshotsRequest* request,
+                               v1::ForgetSnapshotsReply* reply) override {
+    return Guarded(*context, "ForgetSnapshots", [&] { return Forget(options_, *request, reply); });
+  }
+  grpc::Status UndeleteSnapshot(grpc::ServerContext* context,
+                                const v1::UndeleteSnapshotRequest* request,
+                                v1::UndeleteSnapshotReply*) override {
+    return Guarded(*context, "UndeleteSnapshot", [&] {
+      return options_.catalog->collection().Undelete(
+          SourceId::From(request->source_id()).value_or(SourceId()), request->seq());
+    });
+  }
+  grpc::Status ListTrash(grpc::ServerContext* context, const v1::ListTrashRequest*,
+                         v1::ListTrashReply* reply) override {
+    return Guarded(*context, "ListTrash", [&] { return FillTrash(options_, reply); });
+  }
+  grpc::Status CollectGarbage(grpc::ServerContext* context,
+                              const v1::CollectGarbageRequest* request,
+                              v1::CollectGarbageReply* reply) override {
+    return Guarded(*context, "CollectGarbage", [&] { return Collect(options_, *request, reply); });
   }
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* writer) override {

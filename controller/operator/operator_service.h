@@ -16,6 +16,7 @@
 #include "controller/access/access.h"
 #include "controller/control/job_board.h"
 #include "controller/scrub/scrubber.h"
+#include "controller/retention/collector.h"
 #include "controller/store/store.h"
 
 namespace grpc {
@@ -36,6 +37,7 @@ struct OperatorServiceOptions {
   absl::Time started_at;
   std::function<bool()> stopping;  // watches end when the daemon stops
   scrub::Scrubber* scrubber = nullptr;
+  retention::Collector* collector = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

@@ -20,6 +20,7 @@ constexpr std::size_t kMaxIds = 8192;
 constexpr int kMaxEnvelopes = 1000;
 constexpr std::size_t kReplyBytes = 4u << 20;
 constexpr std::uint32_t kMaxSnapshots = 1000;
+constexpr int kMaxMoves = 10;
 
 using access::Principal;
 using access::PrincipalKind;
@@ -166,13 +167,17 @@ class RestoreService final : public v1::Restore::Service {
                              place.length_bytes);
   }
 
-  // A pack may have been finished between look-up and read: look once more.
+  // Between look-up and read a pack may have been finished, or its objects copied elsewhere: look
+  // again for as long as the place is another one. Finishing keeps the row, so once more anyway.
   absl::StatusOr<Bytes> ReadChecked(const DomainId& domain, const ChunkId& id,
-                                    const catalog::ChunkLocation& place) {
+                                    catalog::ChunkLocation place) {
     auto object = Read(place);
-    if (!object.ok()) {
-      ASSIGN_OR_RETURN(const auto again, catalog_.Locate(domain, {id}));
-      object = Read(again[0]);
+    for (int tries = 0; !object.ok() && tries < kMaxMoves; ++tries) {
+      ASSIGN_OR_RETURN(auto again, catalog_.Locate(domain, {id}));
+      const bool moved = again[0].pack.pack_row != place.pack.pack_row;
+      if (!moved && tries > 0) break;
+      place = std::move(again[0]);
+      object = Read(place);
     }
     if (object.ok()) {
       const auto header = ParseObjectHeader(*object);

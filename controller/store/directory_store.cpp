@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "common/base/error.h"
 #include "common/format/layout.h"
@@ -15,6 +16,8 @@
 
 namespace holdfast::store {
 namespace {
+
+constexpr std::uint32_t kMaxObjectHeaderBytes = 256;  // 225 with three bases
 
 absl::Status OutOfBounds(const std::string& path, std::uint64_t offset, std::uint32_t length,
                          std::uint64_t end) {
@@ -143,6 +146,34 @@ class DirectoryStore final : public Store {
   }
   absl::Status PutRecipients(std::uint64_t version, ByteView document) override {
     return documents_.Put({layout::RecipientsPath(version), document});
+  }
+
+  absl::Status RemovePurgedRecord(const SourceId& source, std::uint64_t seq) override {
+    RETURN_IF_ERROR(documents_.Remove(layout::CommitFactsPath(source, seq)));
+    return documents_.Remove(layout::RecordPath(source, seq));
+  }
+  absl::Status RemovePurgedReferences(const SourceId& source, std::uint64_t seq) override {
+    return documents_.Remove(layout::ReferencesPath(source, seq));
+  }
+  absl::Status RemoveEnvelope(const DomainId& domain, const KeyId& key) override {
+    return documents_.Remove(layout::EnvelopePath(domain, key));
+  }
+  absl::Status RemovePack(const PackName& name) override {
+    RETURN_IF_ERROR(documents_.Remove(layout::PackPath(name)));
+    return documents_.Remove(layout::ParityPath(name));
+  }
+  absl::StatusOr<std::vector<KeyId>> PackKeys(const PackName& name) override {
+    const std::string path = JoinPath(files_->root, layout::PackPath(name));
+    ASSIGN_OR_RETURN(const PackIndex index, ReadPackIndex(files_->fs, path));
+    ASSIGN_OR_RETURN(const auto file, files_->fs.OpenRead(path));
+    std::set<KeyId> keys;
+    for (const PackEntry& entry : index.entries) {
+      const std::size_t size = std::min(entry.length_bytes, kMaxObjectHeaderBytes);
+      ASSIGN_OR_RETURN(const Bytes start, file->ReadAt(entry.offset_bytes, size));
+      ASSIGN_OR_RETURN(const ObjectHeader header, ParseObjectHeader(start));
+      keys.insert(header.key_id);
+    }
+    return std::vector<KeyId>(keys.begin(), keys.end());
   }
 
   absl::StatusOr<std::uint64_t> FreeBytes() override { return files_->fs.FreeBytes(files_->root); }

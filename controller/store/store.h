@@ -109,6 +109,14 @@ class Store {
   virtual absl::Status PutOwner(const PublicKey& owner) = 0;
   virtual absl::Status PutRecipients(std::uint64_t version, ByteView document) = 0;
 
+  // What nothing needs any more by the catalog; absent: OK. Never for documents that may be read.
+  virtual absl::Status RemovePurgedRecord(const SourceId& source, std::uint64_t seq) = 0;
+  virtual absl::Status RemovePurgedReferences(const SourceId& source, std::uint64_t seq) = 0;
+  virtual absl::Status RemoveEnvelope(const DomainId& domain, const KeyId& key) = 0;
+  virtual absl::Status RemovePack(const PackName& name) = 0;
+  // The run keys under which the objects of a finished pack are sealed, from their headers.
+  virtual absl::StatusOr<std::vector<KeyId>> PackKeys(const PackName& name) = 0;
+
   virtual absl::StatusOr<std::uint64_t> FreeBytes() = 0;
   virtual bool writable() const = 0;  // I4
   virtual absl::Status Probe() = 0;

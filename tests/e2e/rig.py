@@ -180,6 +180,7 @@ class Rig:
         self.kit = os.path.join(self.directory, "kit.txt")
         self.passphrase = self.write("passphrase", "correct horse battery staple\n", 0o600)
         self.port, self.enrollment_port = free_port(), free_port()
+        self.controller_settings = ""  # more lines of controller.yaml
         self.controller = None
         self.agents = {}
         self.daemons = []
@@ -228,7 +229,7 @@ class Rig:
         config = self.write("controller.yaml",
                             f"data_directory: {self.data}\nlisten: 127.0.0.1:{self.port}\n"
                             f"listen_enrollment: 127.0.0.1:{self.enrollment_port}\n"
-                            f"socket: {self.socket}\n")
+                            f"socket: {self.socket}\n{self.controller_settings}")
         self.controller = Daemon([f"{BIN}/holdfast-controller", "--config", config],
                                  self.path("controller.log"), self._environment("controller"))
         if wait:

@@ -27,5 +27,9 @@ void AddRestore(Command& program, Context& context);
 void AddExport(Command& program, Context& context);
 void AddVerify(Command& program, Context& context);
 void AddScrub(Command& program, Context& context);
+void AddForget(Command& program, Context& context);
+void AddUndelete(Command& program, Context& context);
+void AddRetention(Command& program, Context& context);
+void AddGc(Command& program, Context& context);
 
 }  // namespace holdfast::cli

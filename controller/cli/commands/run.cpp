@@ -39,6 +39,10 @@ void AddCommands(Command& program, Context& context) {
   AddExport(program, context);
   AddVerify(program, context);
   AddScrub(program, context);
+  AddForget(program, context);
+  AddUndelete(program, context);
+  AddRetention(program, context);
+  AddGc(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

@@ -53,6 +53,9 @@ class TestController {
     scrubber_ = std::make_unique<scrub::Scrubber>(
         env_, *catalog_, *store_, directory_ / "scrub.state", scrub::ScrubOptions());
     board_ = std::make_unique<control::JobBoard>(env_, [](const auto&, const auto&) {});
+    collector_ = std::make_unique<retention::Collector>(
+        env_, *catalog_, *store_, retention::CollectorOptions(),
+        [this](const SourceId& source) { return board_->IsRead(source); });
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
     operators_.server =
@@ -68,6 +71,7 @@ class TestController {
       }
       *side = {side->listener};
     }
+    collector_.reset();
     board_.reset();
     authority_.reset();
     scrubber_.reset();
@@ -221,7 +225,7 @@ class TestController {
     side.services.push_back(operator_service::MakeOperatorService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
-         [] { return false; }, scrubber_.get()}));
+         [] { return false; }, scrubber_.get(), collector_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -261,6 +265,7 @@ class TestController {
   std::unique_ptr<scrub::Scrubber> scrubber_;
   std::unique_ptr<daemon::Authority> authority_;
   std::unique_ptr<control::JobBoard> board_;
+  std::unique_ptr<retention::Collector> collector_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};
 };

@@ -27,7 +27,15 @@ class CommandLineTest : public CliTest {
                                                                    {"diff"},
                                                                    {"restore"},
                                                                    {"export"},
-                                                                   {"verify"}};
+                                                                   {"verify"},
+                                                                   {"forget"},
+                                                                   {"undelete"},
+                                                                   {"retention"},
+                                                                   {"retention", "show"},
+                                                                   {"retention", "set"},
+                                                                   {"retention", "explain"},
+                                                                   {"retention", "confirm"},
+                                                                   {"gc"}};
     return commands;
   }
   std::string Help(std::vector<std::string> command) {

@@ -103,6 +103,34 @@ class FakeClient final : public OperatorClient {
     if (stop.stop_requested()) return absl::CancelledError("stopped");
     return watch.status;
   }
+  absl::StatusOr<Retention> GetRetention(const SourceId& source) override {
+    if (!reachable) return Away();
+    return retentions[source];
+  }
+  absl::StatusOr<Retention> SetRetention(const SourceId& source,
+                                         const std::optional<RetentionPolicy>& policy) override {
+    retentions[source].policy = policy.value_or(RetentionPolicy());
+    retentions[source].is_default = !policy;
+    return retentions[source];
+  }
+  absl::Status ConfirmRetention(const SourceId& source, std::uint64_t removals) override {
+    confirmations.emplace_back(source, removals);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::uint64_t> Forget(const SourceId& source,
+                                       const std::vector<std::uint64_t>& seqs) override {
+    forgotten.emplace_back(source, seqs);
+    return 1'767'752'100'000;
+  }
+  absl::Status Undelete(const SourceId& source, std::uint64_t seq) override {
+    undeleted.emplace_back(source, seq);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<TrashedSnapshot>> ListTrash() override { return trash; }
+  absl::StatusOr<Collected> Collect(const CollectRequest& request) override {
+    collections.push_back(request);
+    return collected;
+  }
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     std::vector<SnapshotSummary> result;
     std::map<SourceId, std::uint32_t> counts;
@@ -120,6 +148,14 @@ class FakeClient final : public OperatorClient {
     return found->second;
   }
   std::shared_ptr<ChunkFetcher> Fetcher() override { return fetcher; }
+
+  std::map<SourceId, Retention> retentions;
+  std::vector<std::pair<SourceId, std::uint64_t>> confirmations;
+  std::vector<std::pair<SourceId, std::vector<std::uint64_t>>> forgotten;
+  std::vector<std::pair<SourceId, std::uint64_t>> undeleted;
+  std::vector<TrashedSnapshot> trash;
+  std::vector<CollectRequest> collections;
+  Collected collected;
 
   static absl::Status Away() {
     return Error(ErrorKind::kUnreachable, 6058, "unable to reach the controller");

@@ -18,7 +18,8 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
   const auto config = Load(
       "data_directory: /srv/holdfast\nlisten: 0.0.0.0:1\nlisten_enrollment: '[::1]:65535'\n"
       "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n"
-      "parity: 5\nscrub: {enabled: false, period: 7d, rate: 1MiB}\n");
+      "parity: 5\nscrub: {enabled: false, period: 7d, rate: 1MiB}\n"
+      "retention: {trash: 30d, delay: 2h}\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_directory, "/srv/holdfast");
   EXPECT_EQ(config->listen.text(), "0.0.0.0:1");
@@ -32,6 +33,8 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
   EXPECT_FALSE(config->scrub.enabled);
   EXPECT_EQ(config->scrub.period, absl::Hours(7 * 24));
   EXPECT_EQ(config->scrub.rate_bytes, 1u << 20);
+  EXPECT_EQ(config->retention.trash_time, absl::Hours(24 * 30));
+  EXPECT_EQ(config->retention.sweep_delay, absl::Hours(2));
 }
 
 TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
@@ -40,6 +43,8 @@ TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
   EXPECT_EQ(config->listen.text(), "127.0.0.1:7443");
   EXPECT_EQ(config->listen_enrollment.text(), "127.0.0.1:7444");
   EXPECT_EQ(config->log.level, "info");
+  EXPECT_EQ(config->retention.trash_time, absl::Hours(24 * 14));
+  EXPECT_EQ(config->retention.sweep_delay, absl::Hours(24));
   EXPECT_EQ(config->socket_path[0], '/');
   EXPECT_EQ(config->parity_percent, 2u);
   EXPECT_TRUE(config->scrub.enabled);
@@ -56,6 +61,8 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("listen: host:-1\n", "1:9");
   ExpectRefused("advertise: a\nlisten_enrollment: host:9x\n", "2:20");
   ExpectRefused("log: {level: info, colour: red}\n", "1:20");
+  ExpectRefused("retention: {trash: soon}\n", "1:20");
+  ExpectRefused("retention: {trash: 1d, forever: true}\n", "1:24");
   ExpectRefused("log: text\n", "1:6");
   ExpectRefused("parity: 51\n", "1:9");
   ExpectRefused("parity: -1\n", "1:9");

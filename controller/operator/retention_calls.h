@@ -1,0 +1,29 @@
+// Retention, trash and collection as operators ask for them, over the collector.
+// Threading: any. Errors: of collector and catalog.
+#pragma once
+
+#include "controller/operator/operator_service.h"
+
+namespace holdfast::v1 {
+class CollectGarbageReply;
+class CollectGarbageRequest;
+class ForgetSnapshotsReply;
+class ForgetSnapshotsRequest;
+class ListTrashReply;
+class Retention;
+class SetRetentionRequest;
+}  // namespace holdfast::v1
+
+namespace holdfast::operator_service {
+
+absl::Status FillRetention(const OperatorServiceOptions& options, const Bytes& source,
+                           v1::Retention* out);
+absl::Status SetRetention(const OperatorServiceOptions& options,
+                          const v1::SetRetentionRequest& request, v1::Retention* out);
+absl::Status Forget(const OperatorServiceOptions& options,
+                    const v1::ForgetSnapshotsRequest& request, v1::ForgetSnapshotsReply* out);
+absl::Status FillTrash(const OperatorServiceOptions& options, v1::ListTrashReply* out);
+absl::Status Collect(const OperatorServiceOptions& options,
+                     const v1::CollectGarbageRequest& request, v1::CollectGarbageReply* out);
+
+}  // namespace holdfast::operator_service

@@ -1,0 +1,222 @@
+// Goal: what is forgotten goes, wholly and in an order that survives any failure; what is kept
+// reads as before; nothing expires while there is doubt.
+// Method: backups over a real store and catalog; then a fault at every step that changes a file.
+#include "tests/unit/controller/retention/collector_fixture.h"
+
+namespace holdfast::retention {
+namespace {
+
+std::set<int> Range(int begin, int end) {
+  std::set<int> chunks;
+  for (int i = begin; i < end; ++i) chunks.insert(i);
+  return chunks;
+}
+
+TEST_F(CollectorTest, ForgottenSnapshotsGoWhollyAndKeptOnesRead) {
+  Backup(Range(0, 10));   // 1, full
+  Backup(Range(10, 20));  // 2
+  Backup(Range(15, 25));  // 3
+  Backup(Range(15, 30));  // 4
+  Backup(Range(15, 30));  // 5, full
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}).ok());
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 3u);
+
+  const auto early = Run().value();
+  EXPECT_TRUE(early.purged.empty()) << "its time in the trash is not over";
+  ExpectReadable({1, 2, 3, 4, 5});
+  const std::size_t packs = FilesIn("packs");
+  RunToTheEnd();
+  ExpectReadable({3, 4, 5});
+  EXPECT_TRUE(absl::IsNotFound(catalog_->GetSnapshot(source_, 1).status()));
+  EXPECT_LT(FilesIn("packs"), packs);
+  EXPECT_EQ(catalog_->GetTotals()->chunk_count, 15u);
+  // Records of 1 and 2 are gone; both lists stay, since those of 3 and 4 build on them.
+  EXPECT_EQ(FilesIn("records"), 3u + 5u);
+  // The key of run 1 sealed nothing that is left, that of run 2 did.
+  EXPECT_FALSE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok());
+  EXPECT_TRUE(store_->GetEnvelope(sealing_.domain(), keys_[2]).ok());
+
+  ASSERT_TRUE(collector_->Forget(source_, {3, 4}).ok());
+  RunToTheEnd();
+  ExpectReadable({5});
+  EXPECT_EQ(FilesIn("records"), 2u) << "snapshot 5 has a full list: nothing before it is needed";
+}
+
+TEST_F(CollectorTest, PacksWithLittleInThemAreCopiedTogether) {
+  for (int run = 0; run < 6; ++run) Backup(Range(run * 10, run * 10 + 10));
+  std::set<int> few;
+  for (int run = 0; run < 6; ++run) few.insert(run * 10);
+  Backup(few);
+  EXPECT_EQ(FilesIn("packs"), 6u);
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2, 3, 4, 5, 6}).ok());
+  RunToTheEnd();
+  EXPECT_EQ(FilesIn("packs"), 1u);
+  EXPECT_EQ(catalog_->GetTotals()->pack_count, 1u);
+  ExpectReadable({7});
+  const auto again = Run().value();
+  EXPECT_EQ(again.repacked_packs, 0u) << "a pack that is full of use is left alone";
+  Open();
+  ExpectReadable({7});
+}
+
+TEST_F(CollectorTest, UndeletedInTimeNothingIsLost) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(catalog_->collection().Undelete(source_, 1).ok());
+  RunToTheEnd();
+  ExpectReadable({1, 2});
+  EXPECT_EQ(KindOf(catalog_->collection().Undelete(source_, 1)), ErrorKind::kConflict);
+  EXPECT_EQ(KindOf(catalog_->collection().Undelete(source_, 9)), ErrorKind::kNotFound);
+}
+
+TEST_F(CollectorTest, TheNewestStaysUnlessItsSourceIsGone) {
+  Backup(Range(0, 10));
+  Backup(Range(5, 15));
+  EXPECT_EQ(KindOf(collector_->Forget(source_, {1, 2})), ErrorKind::kRefused);
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 2u) << "all or nothing";
+  SetSources(false);
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}).ok());
+  RunToTheEnd();
+  EXPECT_EQ(catalog_->GetTotals()->chunk_count, 0u);
+  EXPECT_EQ(FilesIn("packs"), 0u);
+  EXPECT_EQ(FilesIn("records"), 0u);
+  EXPECT_EQ(FilesIn("envelopes"), 0u);
+  // It comes back: numbers go on, and a difference to what is gone is refused.
+  SetSources(true);
+  EXPECT_EQ(catalog_->GetSource(source_)->head_seq, 2u);
+}
+
+TEST_F(CollectorTest, WhatAJobReadsIsNotPurged) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  being_read_ = true;
+  RunToTheEnd();
+  ExpectReadable({1, 2});
+  being_read_ = false;
+  RunToTheEnd();
+  EXPECT_FALSE(catalog_->GetSnapshot(source_, 1).ok());
+}
+
+TEST_F(CollectorTest, ThePolicyExpiresAndSaysWhy) {
+  for (int run = 0; run < 4; ++run) Backup(Range(run, run + 10));
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=2").value()).ok());
+  const auto preview = collector_->Preview().value();
+  EXPECT_EQ(preview.trashed, (std::vector<std::string>{"db@2", "db@1"}));
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 4u) << "a preview changes nothing";
+  EXPECT_EQ(Run()->trashed, preview.trashed);
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 2u);
+  RunToTheEnd();
+  ExpectReadable({3, 4});
+  EXPECT_EQ(KindOf(collector_->SetPolicy(source_, Policy())), ErrorKind::kUsage);
+}
+
+TEST_F(CollectorTest, NothingExpiresInDoubtUntilItIsConfirmed) {
+  for (int run = 0; run < 8; ++run) Backup(Range(run, run + 10));
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1").value()).ok());
+  EXPECT_EQ(Run()->notes.size(), 1u);
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 8u);
+  EXPECT_EQ(KindOf(collector_->Confirm(source_, 6)), ErrorKind::kConflict);
+  ASSERT_TRUE(collector_->Confirm(source_, 7).ok());
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 1u);
+
+  Backup(Range(0, 5));
+  ASSERT_TRUE(catalog_->RecordFailure(source_, {1, 10, 0, "it failed"}).ok());
+  EXPECT_TRUE(Run()->trashed.empty());
+  ASSERT_TRUE(catalog_->ClearFailure(source_).ok());
+  EXPECT_EQ(Run()->trashed.size(), 1u);
+}
+
+TEST_F(CollectorTest, NothingExpiresWhenTheClockLeaps) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  clock_.now += absl::Hours(24 * 365);
+  EXPECT_EQ(Run()->notes.size(), 1u);
+  ExpectReadable({1, 2});
+  ASSERT_TRUE(catalog_->collection().Undelete(source_, 1).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(collector_->AcceptClock().ok());
+  EXPECT_TRUE(Run()->notes.empty());
+  ExpectReadable({1, 2});
+  clock_.now -= absl::Hours(2);
+  EXPECT_EQ(Run()->notes.size(), 1u) << "it went back";
+  // Running on for a day is what a right clock does.
+  clock_.now += absl::Hours(24 * 20);
+  EXPECT_EQ(Run()->notes.size(), 1u);
+  clock_.running += absl::Hours(25);
+  EXPECT_TRUE(Run()->notes.empty());
+}
+
+TEST_F(CollectorTest, ADamagedObjectIsNotCopiedAndItsPackStays) {
+  Backup(Range(0, 10));
+  Backup({0, 1, 50});
+  const auto place = catalog_->Locate(sealing_.domain(), {Id(1)}).value()[0];
+  const std::string path = directory_ / ("data/store/" + layout::PackPath(place.pack.name));
+  Bytes bytes = RealFileSystem().ReadFile(path).value();
+  bytes[place.offset_bytes + place.length_bytes - 1] ^= 1;
+  std::filesystem::remove(path);
+  Check(RealFileSystem().WriteAtomically(path, bytes));
+  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  RunToTheEnd();
+  EXPECT_TRUE(std::filesystem::exists(path)) << "somebody may be able to mend it";
+  EXPECT_FALSE(catalog_->FindChunks(sealing_.domain(), {Id(1)}).value()[0].live);
+  // Stored again, nothing holds the old pack.
+  Backup({0, 1, 50});
+  ASSERT_TRUE(collector_->Forget(source_, {2}).ok());
+  RunToTheEnd();
+  EXPECT_FALSE(std::filesystem::exists(path));
+  ExpectReadable({3});
+}
+
+class CollectorUnderFault : public CollectorTest,
+                            public testing::WithParamInterface<test::Fault> {};
+
+TEST_P(CollectorUnderFault, KeptSnapshotsReadAndTheNextRunFinishes) {
+  constexpr int kStepsMax = 400;
+  int step = 0;
+  for (bool fired = true; fired; ++step) {
+    SCOPED_TRACE(testing::Message() << "fault at step " << step);
+    ASSERT_LT(step, kStepsMax);
+    const std::uint64_t first = seq_;
+    const int base = step * 100;
+    for (int run = 0; run < 3; ++run) Backup(Range(base + run * 10, base + run * 10 + 10));
+    Backup({base, base + 10, base + 20});
+    ASSERT_FALSE(HasFatalFailure());
+    std::vector<std::uint64_t> going;
+    for (const auto& row : catalog_->ListSnapshots(source_, 1000).value()) {
+      if (row.seq != seq_) going.push_back(row.seq);
+    }
+    ASSERT_TRUE(collector_->Forget(source_, going).ok()) << first;
+    ASSERT_TRUE(Run().ok());
+    clock_.now += absl::Hours(49);
+    ASSERT_TRUE(Run().ok());  // purged and condemned
+    clock_.now += absl::Hours(2);
+    fs_->FailAt(step, GetParam());
+    const auto failed = Run();
+    fired = fs_->fired();
+    // Without space for copies a run goes on, and says so.
+    if (GetParam() != test::Fault::kNoSpace) EXPECT_EQ(failed.ok(), !fired) << failed.status();
+    if (GetParam() == test::Fault::kCrash) fs_->LosePower(step % 2 == 0);
+    Open();
+    ExpectReadable({seq_});
+    ASSERT_TRUE(Run().ok());
+    ASSERT_TRUE(Run().ok());
+    ExpectReadable({seq_});
+    EXPECT_EQ(catalog_->GetTotals()->chunk_count, 3u);
+    EXPECT_EQ(FilesIn("packs"), catalog_->GetTotals()->pack_count);
+    EXPECT_EQ(FilesIn("packs"), 1u);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(step, 5) << "no fault fired: the test would prove nothing";
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, CollectorUnderFault,
+                         testing::Values(test::Fault::kError, test::Fault::kLateError,
+                                         test::Fault::kNoSpace, test::Fault::kCrash));
+
+}  // namespace
+}  // namespace holdfast::retention
