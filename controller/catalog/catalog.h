@@ -26,8 +26,8 @@
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
 #include "controller/catalog/catalog_rows.h"
-#include "controller/catalog/damage.h"
 #include "controller/catalog/collection.h"
+#include "controller/catalog/damage.h"
 
 namespace holdfast::catalog {
 

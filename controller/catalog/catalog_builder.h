@@ -42,6 +42,9 @@ struct FoundSnapshot {
   Bytes run_id;     // 16
 };
 
+// A retention policy under which nothing expires.
+inline constexpr char kKeepEverything[] = "within=36500d";
+
 class CatalogBuilder {
  public:
   // `path` must not exist yet.

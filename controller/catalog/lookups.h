@@ -20,6 +20,7 @@ absl::StatusOr<SourceState> FindSource(SqliteDb& db, const SourceId& id);
 absl::StatusOr<std::optional<std::int64_t>> FindDomain(SqliteDb& db, const DomainId& domain);
 // Deltas that were of no use for want of this base, and lack no other one, are LIVE again.
 absl::Status ReviveDeltasOf(SqliteDb& db, std::int64_t base_row);
+absl::Status NoSnapshot(std::uint64_t seq);  // kNotFound 5027; 0: the source has none at all
 absl::StatusOr<SnapshotRow> ReadSnapshot(SqliteDb& db, std::int64_t source_row, std::uint64_t seq);
 absl::StatusOr<std::optional<SnapshotRow>> ReadRun(SqliteDb& db, std::int64_t source_row,
                                                    ByteView run_id);

@@ -93,18 +93,12 @@ struct Migration {
 };
 constexpr Migration kMigrations[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
 
-absl::StatusOr<std::int64_t> ReadNumber(SqliteDb& db, const char* sql) {
-  ASSIGN_OR_RETURN(Statement statement, db.Prepare(sql));
-  ASSIGN_OR_RETURN(const bool row, statement.Step());
-  return row ? statement.Integer(0) : 0;
-}
-
 }  // namespace
 
 absl::Status CheckVersion(SqliteDb& db) {
-  ASSIGN_OR_RETURN(const std::int64_t version, ReadNumber(db, "PRAGMA user_version"));
-  ASSIGN_OR_RETURN(const std::int64_t application, ReadNumber(db, "PRAGMA application_id"));
-  ASSIGN_OR_RETURN(const std::int64_t tables, ReadNumber(db, "SELECT count(*) FROM sqlite_schema"));
+  ASSIGN_OR_RETURN(const std::int64_t version, db.Number("PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const std::int64_t application, db.Number("PRAGMA application_id"));
+  ASSIGN_OR_RETURN(const std::int64_t tables, db.Number("SELECT count(*) FROM sqlite_schema"));
   if (tables == 0 && version == 0) return absl::OkStatus();
   if (application != kApplicationId) {
     return Error(ErrorKind::kUsage, 5003,
@@ -122,7 +116,7 @@ absl::Status CheckVersion(SqliteDb& db) {
 }
 
 absl::Status Migrate(SqliteDb& db) {
-  ASSIGN_OR_RETURN(const std::int64_t version, ReadNumber(db, "PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const std::int64_t version, db.Number("PRAGMA user_version"));
   for (const Migration& migration : kMigrations) {
     if (migration.version <= version) continue;
     ASSIGN_OR_RETURN(Transaction transaction, Transaction::BeginWrite(db));

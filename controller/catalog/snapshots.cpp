@@ -32,13 +32,6 @@ absl::StatusOr<SnapshotRow> FromRow(const Statement& row) {
   return snapshot;
 }
 
-absl::Status NoSnapshot(std::uint64_t seq) {
-  return Error(ErrorKind::kNotFound, 5027,
-               seq == 0 ? "unable to find a snapshot: the source has none yet"
-                        : fmt::format("unable to find snapshot {} of the source", seq),
-               "List what is there with 'holdfast snapshots'.");
-}
-
 absl::Status CheckDigest(SqliteDb& db, std::int64_t source, std::uint64_t seq,
                          const std::vector<ChunkId>& ids) {
   SetDigest digest;
@@ -56,6 +49,13 @@ absl::Status CheckDigest(SqliteDb& db, std::int64_t source, std::uint64_t seq,
 }
 
 }  // namespace
+
+absl::Status NoSnapshot(std::uint64_t seq) {
+  return Error(ErrorKind::kNotFound, 5027,
+               seq == 0 ? "unable to find a snapshot: the source has none yet"
+                        : fmt::format("unable to find snapshot {} of the source", seq),
+               "List what is there with 'holdfast snapshots'.");
+}
 
 absl::StatusOr<SnapshotRow> ReadSnapshot(SqliteDb& db, std::int64_t source_row, std::uint64_t seq) {
   ASSIGN_OR_RETURN(Statement row,

@@ -136,6 +136,12 @@ absl::StatusOr<Statement> SqliteDb::Prepare(const char* sql) {
   return Statement(this, statement, &cached->in_use);
 }
 
+absl::StatusOr<std::int64_t> SqliteDb::Number(const char* sql) {
+  ASSIGN_OR_RETURN(Statement row, Prepare(sql));
+  ASSIGN_OR_RETURN(const bool found, row.Step());
+  return found ? row.Integer(0) : 0;
+}
+
 std::int64_t SqliteDb::LastRow() const { return ::sqlite3_last_insert_rowid(handle_); }
 std::int64_t SqliteDb::Changes() const { return ::sqlite3_changes64(handle_); }
 bool SqliteDb::InTransaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }

@@ -101,6 +101,8 @@ class SqliteDb {
     if (!statement.ok()) return statement.status();
     return statement->Bind(values...).Run();
   }
+  // The first column of the first row; 0 when there is none.
+  absl::StatusOr<std::int64_t> Number(const char* sql);
   std::int64_t LastRow() const;
   std::int64_t Changes() const;  // rows of the last statement
   bool InTransaction() const;

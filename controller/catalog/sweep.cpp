@@ -12,12 +12,6 @@
 namespace holdfast::catalog {
 namespace {
 
-absl::StatusOr<std::int64_t> ReadNumber(SqliteDb& db, const char* sql) {
-  ASSIGN_OR_RETURN(Statement row, db.Prepare(sql));
-  ASSIGN_OR_RETURN(const bool found, row.Step());
-  return found ? row.Integer(0) : 0;
-}
-
 absl::StatusOr<std::vector<std::int64_t>> ReadRows(Statement row) {
   std::vector<std::int64_t> rows;
   for (;;) {
@@ -67,9 +61,8 @@ std::int64_t SqliteCatalog::OldestSessionEpoch() {
 }
 
 absl::Status SqliteCatalog::ReadEpoch() {
-  ASSIGN_OR_RETURN(const std::int64_t epoch, Read([](SqliteDb& db) {
-                     return ReadNumber(db, "SELECT epoch FROM collection");
-                   }));
+  ASSIGN_OR_RETURN(const std::int64_t epoch,
+                   Read([](SqliteDb& db) { return db.Number("SELECT epoch FROM collection"); }));
   std::lock_guard lock(sessions_mutex_);
   epoch_ = epoch;
   return absl::OkStatus();
@@ -132,10 +125,9 @@ absl::StatusOr<Step> SqliteCatalog::SweepStep(std::uint64_t before_ms) {
 absl::StatusOr<std::uint64_t> SqliteCatalog::UnreferencedBytes() {
   return Read([](SqliteDb& db) -> absl::StatusOr<std::uint64_t> {
     ASSIGN_OR_RETURN(const std::int64_t bytes,
-                     ReadNumber(db,
-                                "SELECT CAST(total(len) AS INT) FROM chunk WHERE rid IN "
-                                "(SELECT chunk FROM trash UNION SELECT chunk FROM cand) AND "
-                                "NOT EXISTS(SELECT 1 FROM span WHERE span.chunk=chunk.rid)"));
+                     db.Number("SELECT CAST(total(len) AS INT) FROM chunk WHERE rid IN "
+                               "(SELECT chunk FROM trash UNION SELECT chunk FROM cand) AND "
+                               "NOT EXISTS(SELECT 1 FROM span WHERE span.chunk=chunk.rid)"));
     return static_cast<std::uint64_t>(bytes);
   });
 }

@@ -13,12 +13,6 @@
 namespace holdfast::catalog {
 namespace {
 
-absl::Status NoSnapshot(std::uint64_t seq) {
-  return Error(ErrorKind::kNotFound, 5027,
-               fmt::format("unable to find snapshot {} of the source", seq),
-               "List what is there with 'holdfast snapshots'.");
-}
-
 // 0: there is none.
 absl::StatusOr<int> StateOf(SqliteDb& db, std::int64_t source, std::uint64_t seq) {
   ASSIGN_OR_RETURN(Statement row,

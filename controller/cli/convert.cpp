@@ -84,7 +84,7 @@ SourceStatus FromProto(const v1::SourceStatus& in) {
 
 namespace {
 
-Damage FromProto(const v1::ScrubDamage& in) {
+Damage DamageFromProto(const v1::ScrubDamage& in) {
   Damage out;
   out.source_id = SourceId::From(in.source_id()).value_or(SourceId());
   out.source_name = in.source_name();
@@ -104,7 +104,7 @@ StatusReport FromProto(const v1::StatusReply& in) {
   out.pack_count = in.pack_count();
   out.chunk_count = in.chunk_count();
   out.warnings.assign(in.warnings().begin(), in.warnings().end());
-  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(FromProto(one));
+  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(DamageFromProto(one));
   out.scrubbed_at_ms = in.scrubbed_at_ms();
   return out;
 }
@@ -122,7 +122,7 @@ ScrubReport FromProto(const v1::ScrubReport& in) {
   out.bad_chunks = in.bad_chunks();
   out.revived_chunks = in.revived_chunks();
   out.damaged_packs.assign(in.damaged_packs().begin(), in.damaged_packs().end());
-  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(FromProto(one));
+  for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(DamageFromProto(one));
   out.duration_ms = in.duration_ms();
   return out;
 }

@@ -19,8 +19,8 @@
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
-#include "controller/scrub/scrubber.h"
 #include "controller/retention/collector.h"
+#include "controller/scrub/scrubber.h"
 
 namespace holdfast::daemon {
 

@@ -54,6 +54,8 @@ void Print(const rebuild::RebuildReport& report, std::ostream& out) {
     if (++listed > kListed) break;
     out << "note: " << Escaped(note, 400) << '\n';
   }
+  out << "Nothing expires until 'holdfast retention set SOURCE ...' is said again: what was asked "
+         "for before is not in the store, and the snapshots of the trash are back.\n";
   out << "Names of sources, hosts and versions come back when their agents connect. Join tokens "
          "and "
          "the dates of verification are gone. An agent that was removed by a release older than "

@@ -15,8 +15,8 @@
 #include "common/env/env.h"
 #include "controller/access/access.h"
 #include "controller/control/job_board.h"
-#include "controller/scrub/scrubber.h"
 #include "controller/retention/collector.h"
+#include "controller/scrub/scrubber.h"
 #include "controller/store/store.h"
 
 namespace grpc {

@@ -11,7 +11,6 @@
 namespace holdfast::retention {
 namespace {
 
-constexpr std::uint32_t kEverySnapshot = 1'000'000;
 // A clock that is right keeps running; one that was set wrong is noticed within a day.
 constexpr absl::Duration kClockTrustedAfter = absl::Hours(24);
 

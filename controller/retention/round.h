@@ -9,6 +9,8 @@
 
 namespace holdfast::retention {
 
+inline constexpr std::uint32_t kEverySnapshot = 1'000'000;  // as a limit: more than there are
+
 struct Collector::Round {
   Pace pace = Pace::kFast;
   std::stop_token stop;

@@ -11,11 +11,7 @@
 #include "fmt/format.h"
 
 namespace holdfast::retention {
-namespace {
-
-constexpr std::uint32_t kEverySnapshot = 1'000'000;
-
-}  // namespace
+namespace {}  // namespace
 
 absl::Status Collector::RetireEmptyPacks(Round* round) {
   catalog::Collection& collection = catalog_.collection();

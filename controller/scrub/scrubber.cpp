@@ -160,6 +160,11 @@ absl::Status Scrubber::CheckPack(const catalog::SealedPack& pack, const store::R
                                  ScrubReport* report) {
   ASSIGN_OR_RETURN(const store::PackCheck check, store_.CheckPack(pack.name, pace));
   if (check == store::PackCheck::kStopped) return absl::CancelledError("stopped");
+  if (check == store::PackCheck::kMissing) {
+    // Collected between the list and now: its chunks lie elsewhere, or are needed by nobody.
+    const auto chunks = catalog_.LiveChunksOf(pack.name);
+    if (chunks.ok() && chunks->empty()) return absl::OkStatus();
+  }
   const bool bad = check == store::PackCheck::kDamaged || check == store::PackCheck::kMissing;
   const absl::Status status =
       bad ? MarkWhatIsBad(pack.name, report) : ReviveWhatIsWhole(pack.name, report);

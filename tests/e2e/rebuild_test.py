@@ -122,10 +122,13 @@ class Rebuild(unittest.TestCase):
         text = self.rebuild()
         print(text)
         self.assertRegex(text, r"rebuilt the catalog in .* 8 snapshots, 1 agents")
+        self.assertIn("Nothing expires until", text)
         self.assertNotIn("damaged", text)
         rig.start_controller()
         rig.start_agent("agent")
         self.assertEqual(before, self.snapshots())
+        for source in ("uploads", "cache"):
+            self.assertIn("within=36500d", rig.cli("retention", "show", source).stdout)
         self.assertIn("ledger", rig.cli("ls", "uploads@2").stdout)
         self.restores_everything("rebuilt")
         rig.cli("verify", "uploads")

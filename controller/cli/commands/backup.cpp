@@ -12,7 +12,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct BackupOptions {
   std::vector<std::string> sources;
 };
 
@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<ResolvedSource>> Chosen(OperatorClient& client,
   return chosen;
 }
 
-int Backup(Context& context, const Options& options) {
+int Backup(Context& context, const BackupOptions& options) {
   const auto client = Connect(context);
   const auto chosen = Chosen(*client, options.sources);
   if (!chosen.ok()) return Report(context, chosen.status());
@@ -57,7 +57,7 @@ int Backup(Context& context, const Options& options) {
 }  // namespace
 
 void AddBackup(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BackupOptions>();
   Command command = program.Verb("backup", "Back up now: all sources, or the named ones");
   command.Add("sources", options->sources, "Names of sources; none: all");
   command.Footer(Examples("holdfast backup", "holdfast backup db uploads"));

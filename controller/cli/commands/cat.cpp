@@ -14,7 +14,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct CatOptions {
   std::string snapshot;
   std::string path;
   bool force = false;
@@ -27,7 +27,7 @@ bool LooksBinary(ByteView piece) {
   });
 }
 
-absl::Status Cat(Context& context, const Options& options) {
+absl::Status Cat(Context& context, const CatOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, EntryPath(options.path));
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const NamedSnapshot snapshot, OpenReference(context, *client, options.snapshot));
@@ -49,7 +49,7 @@ absl::Status Cat(Context& context, const Options& options) {
 }  // namespace
 
 void AddCat(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CatOptions>();
   Command command = program.Verb("cat", "Write one entry's bytes to stdout");
   command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
   command.Add("path", options->path, "Path of the entry").Required();

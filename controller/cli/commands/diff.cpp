@@ -14,7 +14,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct DiffOptions {
   std::string before;
   std::string after;
 };
@@ -106,7 +106,7 @@ class Comparison {
   std::uint64_t changed_ = 0;
 };
 
-absl::Status Diff(Context& context, const Options& options) {
+absl::Status Diff(Context& context, const DiffOptions& options) {
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const NamedSnapshot before, OpenReference(context, *client, options.before));
   ASSIGN_OR_RETURN(const NamedSnapshot after, OpenReference(context, *client, options.after));
@@ -131,7 +131,7 @@ absl::Status Diff(Context& context, const Options& options) {
 }  // namespace
 
 void AddDiff(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DiffOptions>();
   Command command = program.Verb("diff", "What changed between two snapshots");
   command.Add("before", options->before, "The older one").Required();
   command.Add("after", options->after, "The newer one").Required();

@@ -15,7 +15,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct EnrollOptions {
   std::string agent;
   std::string valid_for = "15m";
   std::string address;
@@ -63,7 +63,7 @@ absl::Status CheckPinned(const Installation& installation, const PinnedInstallat
                "set up anew on the old store. Another one needs its own init.");
 }
 
-absl::StatusOr<std::string> MakeToken(Context& context, const Options& options,
+absl::StatusOr<std::string> MakeToken(Context& context, const EnrollOptions& options,
                                       std::uint64_t* expires_at_ms) {
   RETURN_IF_ERROR(CheckName("agent", options.agent));
   ASSIGN_OR_RETURN(const absl::Duration lifetime, Lifetime(options.valid_for));
@@ -105,7 +105,7 @@ absl::StatusOr<std::string> MakeToken(Context& context, const Options& options,
   return EncodeJoinToken(token);
 }
 
-absl::Status Enroll(Context& context, const Options& options) {
+absl::Status Enroll(Context& context, const EnrollOptions& options) {
   std::uint64_t expires_at_ms = 0;
   if (!options.output.empty() && context.env.fs.Exists(options.output)) {
     return Error(
@@ -131,7 +131,7 @@ absl::Status Enroll(Context& context, const Options& options) {
 }  // namespace
 
 void AddEnroll(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EnrollOptions>();
   Command command = program.Verb("enroll", "Print a one-time join token for a new agent");
   command.Add("agent", options->agent, "Name of the new agent").Required();
   command.Add("--valid-for", options->valid_for, "How long it works: 15m, 4h")

@@ -15,7 +15,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct ExportOptions {
   std::vector<std::string> snapshots;
   std::string output;
 };
@@ -48,7 +48,8 @@ absl::StatusOr<std::vector<SnapshotSummary>> Chosen(Context& context, OperatorCl
   return snapshots;
 }
 
-absl::Status PrintResult(Context& context, const Options& options, const ExportResult& result) {
+absl::Status PrintResult(Context& context, const ExportOptions& options,
+                         const ExportResult& result) {
   if (context.json) {
     Json members = Json::array();
     for (const ExportMember& member : result.members) {
@@ -74,7 +75,7 @@ absl::Status PrintResult(Context& context, const Options& options, const ExportR
   return absl::OkStatus();
 }
 
-absl::Status Export(Context& context, const Options& options) {
+absl::Status Export(Context& context, const ExportOptions& options) {
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const std::vector<SnapshotSummary> chosen,
                    Chosen(context, *client, options.snapshots));
@@ -99,7 +100,7 @@ absl::Status Export(Context& context, const Options& options) {
 }  // namespace
 
 void AddExport(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportOptions>();
   Command command =
       program.Verb("export", "Write one tar with everything, usable without Holdfast");
   command.Add("snapshots", options->snapshots,

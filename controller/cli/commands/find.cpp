@@ -19,7 +19,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct FindOptions {
   std::string where;
   std::string pattern;
   bool newest = false;
@@ -44,7 +44,7 @@ bool Matches(const std::string& pattern, const std::string& path) {
 }
 
 absl::StatusOr<std::vector<SnapshotSummary>> Searched(Context& context, OperatorClient& client,
-                                                      const Options& options) {
+                                                      const FindOptions& options) {
   ASSIGN_OR_RETURN(const SnapshotReference reference,
                    ParseSnapshotReference(options.where, context.zone));
   const auto* newest = std::get_if<NewestSnapshot>(&reference.which);
@@ -65,7 +65,7 @@ absl::StatusOr<std::vector<SnapshotSummary>> Searched(Context& context, Operator
 
 class Search {
  public:
-  Search(Context& context, const Options& options) : context_(context), options_(options) {}
+  Search(Context& context, const FindOptions& options) : context_(context), options_(options) {}
 
   absl::Status In(const SnapshotSummary& snapshot, const SnapshotView& view) {
     return view.ForEachEntry([&](const Entry& entry) -> absl::Status {
@@ -94,11 +94,11 @@ class Search {
   }
 
   Context& context_;
-  const Options& options_;
+  const FindOptions& options_;
   std::set<std::string> seen_;
 };
 
-absl::Status Find(Context& context, const Options& options) {
+absl::Status Find(Context& context, const FindOptions& options) {
   RETURN_IF_ERROR(CheckPattern(options.pattern));
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const std::vector<SnapshotSummary> snapshots,
@@ -118,7 +118,7 @@ absl::Status Find(Context& context, const Options& options) {
 }  // namespace
 
 void AddFind(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FindOptions>();
   Command command = program.Verb("find", "Find files in a source's snapshots, or in one");
   command.Add("where", options->where, "SOURCE (all its snapshots), SOURCE@57, or an id")
       .Required();

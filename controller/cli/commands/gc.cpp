@@ -11,7 +11,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct GcOptions {
   bool dry_run = false;
   bool accept_clock = false;
 };
@@ -52,7 +52,7 @@ std::string ReportText(const Collected& report, bool dry_run) {
   return text;
 }
 
-absl::Status Collect(Context& context, const Options& options) {
+absl::Status Collect(Context& context, const GcOptions& options) {
   ASSIGN_OR_RETURN(const Collected report,
                    Connect(context)->Collect({options.dry_run, options.accept_clock}));
   if (context.json) return WriteOut(context, JsonLine(ReportJson(report, options.dry_run)));
@@ -66,7 +66,7 @@ absl::Status Collect(Context& context, const Options& options) {
 }  // namespace
 
 void AddGc(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GcOptions>();
   Command command = program.Verb("gc", "Apply retention now and free space");
   command.Flag("--dry-run", options->dry_run, "Say what would happen; change nothing");
   command.Flag("--accept-clock", options->accept_clock,

@@ -14,7 +14,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct InitOptions {
   std::string kit = "./holdfast-recovery-kit.txt";
   bool recovery_confirmed = false;
 };
@@ -47,7 +47,7 @@ absl::Status ConfirmRecoveryKey(Context& context, const KeyPair& recovery) {
                "Nothing was changed. Run 'holdfast init' again; it makes a new key.");
 }
 
-absl::StatusOr<MadeKeys> MakeKeys(Context& context, const Options& options) {
+absl::StatusOr<MadeKeys> MakeKeys(Context& context, const InitOptions& options) {
   if (!options.recovery_confirmed && (context.json || !context.terminal.InputIsTerminal())) {
     return Error(ErrorKind::kUsage, 1101,
                  "unable to show the recovery key and have it confirmed: there is no terminal",
@@ -134,7 +134,7 @@ void PrintDone(Context& context, const KeyHome& home, const PinnedInstallation& 
 }
 
 absl::Status MakeInstallation(Context& context, OperatorClient& client, KeyHome& home,
-                              const Installation& installation, const Options& options) {
+                              const Installation& installation, const InitOptions& options) {
   if (!Hash256::From(installation.ca_fingerprint)) {
     return Error(ErrorKind::kIntegrity, 1116,
                  "unable to initialise: the controller's fingerprint is no SHA-256");
@@ -169,7 +169,7 @@ absl::Status MakeInstallation(Context& context, OperatorClient& client, KeyHome&
   return absl::OkStatus();
 }
 
-absl::Status Init(Context& context, const Options& options) {
+absl::Status Init(Context& context, const InitOptions& options) {
   KeyHome home(context.env, HomeDirectory(context));
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const Installation installation, client->GetInstallation());
@@ -188,7 +188,7 @@ absl::Status Init(Context& context, const Options& options) {
 }  // namespace
 
 void AddInit(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitOptions>();
   Command command = program.Verb("init", "Make this installation's keys, once");
   command.Add("--kit", options->kit, "Where to write the recovery kit")
       .Called("FILE")

@@ -13,7 +13,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct LsOptions {
   std::string snapshot;
   std::string path;
   bool recursive = false;
@@ -32,7 +32,7 @@ std::string_view RestOf(std::string_view path, std::string_view parent) {
   return path.substr(parent.empty() ? 0 : parent.size() + 1);
 }
 
-std::string LineOf(const Entry& entry, const Options& options, absl::TimeZone zone) {
+std::string LineOf(const Entry& entry, const LsOptions& options, absl::TimeZone zone) {
   const std::string name = EntryName(entry);
   if (options.details) {
     return fmt::format("{}  {}  {}  {}  {}\n", ModeText(entry), Padded(OwnerText(entry), 17),
@@ -49,7 +49,7 @@ absl::Status NotThere(const NamedSnapshot& snapshot, const std::string& path) {
                "Search with 'holdfast find'.");
 }
 
-absl::Status Ls(Context& context, const Options& options) {
+absl::Status Ls(Context& context, const LsOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, EntryPath(options.path));
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const NamedSnapshot snapshot, OpenReference(context, *client, options.snapshot));
@@ -78,7 +78,7 @@ absl::Status Ls(Context& context, const Options& options) {
 }  // namespace
 
 void AddLs(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LsOptions>();
   Command command = program.Verb("ls", "List what is in a snapshot");
   command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
   command.Add("path", options->path, "Directory inside it");

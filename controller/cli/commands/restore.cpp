@@ -13,7 +13,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct RestoreArguments {
   std::string snapshot;
   std::string agent;
   std::string sql_file;
@@ -38,7 +38,7 @@ absl::Status CheckPlace(const char* option, const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status CheckFiles(const Options& options) {
+absl::Status CheckFiles(const RestoreArguments& options) {
   const RestoreOptions& restore = options.restore;
   if (!restore.database.empty() || !restore.table.empty() || !options.sql_file.empty() ||
       !options.rdb_file.empty() || restore.into_server) {
@@ -47,7 +47,7 @@ absl::Status CheckFiles(const Options& options) {
   return CheckPlace("--target", restore.target);
 }
 
-absl::Status CheckPostgres(const Options& options) {
+absl::Status CheckPostgres(const RestoreArguments& options) {
   const RestoreOptions& restore = options.restore;
   constexpr const char* kHint =
       "Give --database NAME, --table SCHEMA.TABLE [--into-table NAME], or --sql FILE.";
@@ -66,7 +66,7 @@ absl::Status CheckPostgres(const Options& options) {
   return options.sql_file.empty() ? absl::OkStatus() : CheckPlace("--sql", options.sql_file);
 }
 
-absl::Status CheckRedis(const Options& options) {
+absl::Status CheckRedis(const RestoreArguments& options) {
   const RestoreOptions& restore = options.restore;
   constexpr const char* kHint = "Give --rdb FILE or --into-server.";
   if (!restore.target.empty() || !restore.database.empty() || !restore.table.empty() ||
@@ -81,7 +81,7 @@ absl::Status CheckRedis(const Options& options) {
   return restore.into_server ? absl::OkStatus() : CheckPlace("--rdb", options.rdb_file);
 }
 
-absl::Status CheckOptions(const SnapshotSummary& snapshot, const Options& options) {
+absl::Status CheckOptions(const SnapshotSummary& snapshot, const RestoreArguments& options) {
   if (snapshot.kind == "files") return CheckFiles(options);
   if (snapshot.kind == "postgres") return CheckPostgres(options);
   if (snapshot.kind == "redis") return CheckRedis(options);
@@ -91,7 +91,7 @@ absl::Status CheckOptions(const SnapshotSummary& snapshot, const Options& option
                            Escaped(snapshot.kind)));
 }
 
-RestoreOptions ToRequest(const Options& options) {
+RestoreOptions ToRequest(const RestoreArguments& options) {
   RestoreOptions request = options.restore;
   request.overwrite = options.overwrite == "all"       ? Overwrite::kAll
                       : options.overwrite == "changed" ? Overwrite::kChanged
@@ -104,7 +104,7 @@ RestoreOptions ToRequest(const Options& options) {
   return request;
 }
 
-int Restore(Context& context, const Options& options) {
+int Restore(Context& context, const RestoreArguments& options) {
   if (!options.agent.empty()) {
     if (const absl::Status status = CheckName("agent", options.agent); !status.ok()) {
       return Report(context, status);
@@ -124,7 +124,7 @@ int Restore(Context& context, const Options& options) {
   return FollowJobs(context, *client, JobKind::kRestore, jobs);
 }
 
-void AddOptions(Command& command, Options& options) {
+void AddOptions(Command& command, RestoreArguments& options) {
   RestoreOptions& restore = options.restore;
   command.Add("snapshot", options.snapshot, "SOURCE, SOURCE@57, 'SOURCE@TIME', or an id")
       .Required();
@@ -157,7 +157,7 @@ void AddOptions(Command& command, Options& options) {
 }  // namespace
 
 void AddRestore(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RestoreArguments>();
   Command command = program.Verb("restore", "Bring a snapshot back, and compare it");
   AddOptions(command, *options);
   command.Footer(

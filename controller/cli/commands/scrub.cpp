@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kListedSeqs = 20;
 constexpr absl::Duration kTellEvery = absl::Seconds(2);
 
-struct Options {
+struct ScrubOptions {
   bool all = false;
 };
 
@@ -70,7 +70,7 @@ std::string ToText(const ScrubReport& report) {
   return text;
 }
 
-absl::Status Scrub(Context& context, const Options& options) {
+absl::Status Scrub(Context& context, const ScrubOptions& options) {
   absl::Duration told = context.env.clock.Monotonic();
   const auto tell = [&](const ScrubProgress& now) {
     if (context.env.clock.Monotonic() - told < kTellEvery) return;
@@ -102,7 +102,7 @@ absl::Status Scrub(Context& context, const Options& options) {
 }  // namespace
 
 void AddScrub(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ScrubOptions>();
   Command command = program.Verb("scrub", "Read the stored packs, repair them, name what is lost");
   command.Flag("--all", options->all, "Every pack; by default those left of the current round");
   command.Footer(Examples("holdfast scrub", "holdfast scrub --all --json"));

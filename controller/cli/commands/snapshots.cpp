@@ -13,7 +13,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct SnapshotsOptions {
   std::string source;
   std::uint32_t limit = 20;
 };
@@ -26,7 +26,7 @@ std::string StateOf(const SnapshotSummary& one) {
   return state;
 }
 
-absl::Status List(Context& context, const Options& options) {
+absl::Status List(Context& context, const SnapshotsOptions& options) {
   const auto client = Connect(context);
   OperatorClient::SnapshotQuery query{std::nullopt, options.limit};
   if (!options.source.empty()) {
@@ -68,7 +68,7 @@ absl::Status List(Context& context, const Options& options) {
 }  // namespace
 
 void AddSnapshots(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SnapshotsOptions>();
   Command command = program.Verb("snapshots", "What could be restored, newest first");
   command.Add("source", options->source, "Name of a source; none: all");
   command.Add("--limit", options->limit, "At most so many per source")

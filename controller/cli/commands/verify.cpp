@@ -11,13 +11,13 @@
 namespace holdfast::cli {
 namespace {
 
-struct Options {
+struct VerifyOptions {
   std::string snapshot;
   std::string agent;
   std::uint32_t sample_percent = 100;
 };
 
-int Verify(Context& context, const Options& options) {
+int Verify(Context& context, const VerifyOptions& options) {
   const auto client = Connect(context);
   if (!options.agent.empty()) {
     if (const absl::Status status = CheckName("agent", options.agent); !status.ok()) {
@@ -37,7 +37,7 @@ int Verify(Context& context, const Options& options) {
 }  // namespace
 
 void AddVerify(Command& program, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyOptions>();
   Command command = program.Verb("verify", "Fetch, open and check what a snapshot is made of");
   command.Add("snapshot", options->snapshot, "SOURCE, SOURCE@57, or an id").Required();
   command.Add("--sample-percent", options->sample_percent, "Share of entries to read")

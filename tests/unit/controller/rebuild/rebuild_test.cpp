@@ -14,6 +14,7 @@
 #include "common/format/pack_file.h"
 #include "common/format/reference_list.h"
 #include "controller/catalog/catalog.h"
+#include "controller/catalog/catalog_builder.h"
 #include "controller/store/store.h"
 #include "tests/support/sealed_objects.h"
 #include "tests/support/sealed_snapshot.h"
@@ -208,6 +209,8 @@ TEST_F(RebuildTest, CommitFactsComeBack) {
   EXPECT_EQ(row.duration_ms, 4u);
   EXPECT_TRUE(catalog_->FindRun(snapshots_[1].source, Bytes(16, 'r'))->has_value());
   EXPECT_EQ(report.notes.size(), 1u) << "the first snapshot has none";
+  EXPECT_EQ(catalog_->collection().GetPolicy(snapshots_[1].source).value(),
+            catalog::kKeepEverything);
 }
 
 TEST_F(RebuildTest, TheOldCatalogIsMovedAsideWithItsLog) {

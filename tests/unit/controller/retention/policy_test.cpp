@@ -10,6 +10,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "controller/catalog/catalog_builder.h"
 
 namespace holdfast::retention {
 namespace {
@@ -44,6 +45,16 @@ std::set<std::uint64_t> KeptBy(const std::string& policy, const std::vector<Snap
 }
 
 using Seqs = std::set<std::uint64_t>;
+
+TEST(Policy, OneThatKeepsEverythingExists) {
+  const auto policy = ParsePolicy(catalog::kKeepEverything);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  for (const Verdict& verdict :
+       Judge(*policy, {{1, absl::FromUnixSeconds(0)}, {2, now - absl::Hours(1)}}, now)) {
+    EXPECT_TRUE(verdict.keep) << verdict.seq;
+  }
+}
 
 TEST(Policy, EveryRuleKeepsTheNewestOfItsPeriods) {
   const auto hours = Hourly("2026-01-05 00:30", 72);  // Monday to Wednesday

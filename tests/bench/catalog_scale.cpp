@@ -1,0 +1,268 @@
+// How the catalog bears size: rows a second, questions, commits, collection, and how long ingest is
+// held up by the others. Prints one table.
+//
+//   build/release/bin/bench_catalog 1000000 /var/tmp/catalog-bench
+//
+// Every transaction is as durable as in the product. One thread stores packs meanwhile where the
+// table says so.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "common/base/error.h"
+#include "common/crypto/crypto.h"
+#include "common/env/env.h"
+#include "controller/catalog/catalog.h"
+#include "fmt/format.h"
+
+namespace holdfast::catalog {
+namespace {
+
+constexpr std::uint64_t kPackChunks = 64;  // as many objects as a message of 4 MiB holds at most
+constexpr std::uint64_t kQuestionIds = 256;
+constexpr int kDays = 10;
+
+template <typename Fixed>
+Fixed IdOf(std::uint64_t number) {
+  return *Fixed::From(Sha256(fmt::format("bench {}", number)).view().substr(0, Fixed::kSize));
+}
+
+template <typename T>
+T Value(absl::StatusOr<T> value) {
+  if (value.ok()) return *std::move(value);
+  fmt::print(stderr, "bench_catalog: {}\n", Render(value.status()));
+  std::exit(1);
+}
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  fmt::print(stderr, "bench_catalog: {}\n", Render(status));
+  std::exit(1);
+}
+
+// How long each call took.
+class Times {
+ public:
+  template <typename Action>
+  auto Take(Action action) {
+    const absl::Duration begin = RealClock().Monotonic();
+    auto result = action();
+    all_.push_back(RealClock().Monotonic() - begin);
+    return result;
+  }
+  double sum_s() const {
+    absl::Duration sum;
+    for (const absl::Duration one : all_) sum += one;
+    return absl::ToDoubleSeconds(sum);
+  }
+  double ms(double share) {
+    std::sort(all_.begin(), all_.end());
+    const auto at = static_cast<std::size_t>(share * static_cast<double>(all_.size() - 1));
+    return all_.empty() ? 0 : absl::ToDoubleMilliseconds(all_[at]);
+  }
+  std::size_t size() const { return all_.size(); }
+
+ private:
+  std::vector<absl::Duration> all_;
+};
+
+void Line(const std::string& what, std::uint64_t rows, Times& times) {
+  fmt::print(
+      "{:<46} {:>11} rows {:>9.0f} rows/s   median {:>8.2f} ms   99 % {:>8.2f} ms   longest "
+      "{:>8.2f} ms\n",
+      what, rows, static_cast<double>(rows) / std::max(times.sum_s(), 1e-9), times.ms(0.5),
+      times.ms(0.99), times.ms(1));
+  std::fflush(stdout);
+}
+
+class Bench {
+ public:
+  explicit Bench(const std::string& directory)
+      : path_(directory + "/catalog.db"), catalog_(Value(Catalog::Open(RealEnv(), path_))) {
+    Check(catalog_->AddToken({"token", Sha256("secret"), "agent", 1000}));
+    AgentRow agent;
+    agent.id = IdOf<AgentId>(1);
+    agent.name = "agent";
+    Check(catalog_->Enrol("token", "secret", agent, 1).status());
+    Check(catalog_->SetAgentDomain(agent.id, domain_));
+    SourceRow source;
+    source.id = source_;
+    source.name = "source";
+    source.kind = "files";
+    Check(catalog_->SetSources(agent.id, {source}));
+  }
+
+  void Store(std::uint64_t begin, std::uint64_t end, Times& times) {
+    for (std::uint64_t at = begin; at < end; at += kPackChunks) {
+      std::vector<PackEntry> entries;
+      for (std::uint64_t i = at; i < std::min(at + kPackChunks, end); ++i) {
+        entries.push_back({IdOf<ChunkId>(i), 8 + entries.size() * 500'000, 500'000, 0});
+      }
+      const std::uint64_t number = ++packs_;
+      times.Take([&] {
+        const std::int64_t row = Value(catalog_->AddOpenPack(domain_, number));
+        Check(catalog_->AddChunks(row, entries, {}));
+        Check(catalog_->FinishPack(row, IdOf<PackName>(number), 32 << 20));
+        return row;
+      });
+    }
+  }
+
+  void Ask(std::uint64_t begin, std::uint64_t end, std::uint64_t step, Times& times) {
+    for (std::uint64_t at = begin; at + kQuestionIds * step < end; at += kQuestionIds * step) {
+      std::vector<ChunkId> ids;
+      for (std::uint64_t i = 0; i < kQuestionIds; ++i) ids.push_back(IdOf<ChunkId>(at + i * step));
+      times.Take([&] { return Value(catalog_->FindChunks(domain_, ids)).size(); });
+    }
+  }
+
+  void Commit(std::vector<ChunkId> added, std::vector<ChunkId> removed, Times& times) {
+    SnapshotCommit commit;
+    commit.source = source_;
+    commit.seq = ++seq_;
+    commit.run_id = IdOf<KeyId>(seq_).bytes();
+    commit.snapshot_id = IdOf<Hash256>(seq_);
+    commit.full = seq_ == 1;
+    commit.added = std::move(added);
+    commit.removed = std::move(removed);
+    std::sort(commit.added.begin(), commit.added.end());
+    std::sort(commit.removed.begin(), commit.removed.end());
+    times.Take([&] {
+      const CommitResult result = Value(catalog_->CommitSnapshot(commit, seq_ * 1000));
+      HOLDFAST_CHECK(result.missing.empty());
+      return result.snapshot.seq;
+    });
+  }
+
+  // Stores packs of new chunks until the action is done; what it waited at most is the answer.
+  void Beside(const std::string& what, const std::function<void()>& action) {
+    Times times;
+    std::atomic<bool> done = false;
+    std::thread ingest([&] {
+      while (!done) {
+        const std::uint64_t begin = extra_;
+        extra_ += kPackChunks;
+        Store(begin, begin + kPackChunks, times);
+      }
+    });
+    action();
+    done = true;
+    ingest.join();
+    Line(fmt::format("  packs stored beside {}", what), times.size() * kPackChunks, times);
+  }
+
+  void Collect() {
+    Collection& collection = catalog_->collection();
+    std::vector<std::uint64_t> seqs;
+    for (std::uint64_t seq = 1; seq < seq_; ++seq) seqs.push_back(seq);
+    Check(collection.Forget(source_, seqs, 1));
+    Times purge;
+    std::uint64_t purged = 0;
+    for (const std::uint64_t seq : seqs) {
+      for (bool more = true; more;) {
+        const Step step =
+            purge.Take([&] { return Value(collection.PurgeStep(source_, seq, 100)); });
+        purged += step.rows;
+        more = step.more;
+      }
+    }
+    Line("purge of all but the newest: spans", purged, purge);
+    Steps("condemn: chunks", [&] { return Value(collection.CondemnStep(200)); });
+    Steps("sweep: chunks", [&] { return Value(collection.SweepStep(300)); });
+  }
+
+  double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
+
+ private:
+  void Steps(const std::string& what, const std::function<Step()>& action) {
+    Times times;
+    std::uint64_t rows = 0;
+    for (bool more = true; more;) {
+      const Step step = times.Take(action);
+      rows += step.rows;
+      more = step.more;
+    }
+    Line(what, rows, times);
+  }
+
+  const std::string path_;
+  const std::unique_ptr<Catalog> catalog_;
+  const DomainId domain_ = IdOf<DomainId>(1);
+  const SourceId source_ = IdOf<SourceId>(1);
+  std::atomic<std::uint64_t> packs_ = 0;
+  std::uint64_t seq_ = 0;
+  std::uint64_t extra_ = 1ull << 40;  // numbers of the chunks that are stored beside
+};
+
+void Run(std::uint64_t chunks, const std::string& directory) {
+  Bench bench(directory);
+  Times store;
+  bench.Store(0, chunks, store);
+  Line("chunks stored, 64 in a pack", chunks, store);
+  Times hits;
+  bench.Ask(0, chunks, std::max<std::uint64_t>(1, chunks / 100'000), hits);
+  Line("questions of 256, all there", hits.size() * kQuestionIds, hits);
+  Times misses;
+  bench.Ask(1ull << 50, (1ull << 50) + 100'000, 1, misses);
+  Line("questions of 256, none there", misses.size() * kQuestionIds, misses);
+
+  std::vector<ChunkId> all;
+  for (std::uint64_t i = 0; i < chunks; ++i) all.push_back(IdOf<ChunkId>(i));
+  bench.Beside("the first commit", [&] {
+    Times first;
+    bench.Commit(all, {}, first);
+    Line("first commit: chunks", chunks, first);
+  });
+
+  const std::uint64_t changed = std::max<std::uint64_t>(1, chunks / 100);
+  for (int day = 0; day < kDays; ++day) {
+    Times fresh;
+    const std::uint64_t begin = chunks + static_cast<std::uint64_t>(day) * changed;
+    bench.Store(begin, begin + changed, fresh);
+  }
+  bench.Beside("commits of 1 % changed", [&] {
+    Times commits;
+    for (std::uint64_t day = 0; day < kDays; ++day) {
+      std::vector<ChunkId> added;
+      std::vector<ChunkId> removed;
+      for (std::uint64_t i = 0; i < changed; ++i) {
+        added.push_back(IdOf<ChunkId>(chunks + day * changed + i));
+        removed.push_back(IdOf<ChunkId>(i * 100 + day));  // scattered, each once
+      }
+      bench.Commit(std::move(added), std::move(removed), commits);
+    }
+    Line("commits of 1 % changed: spans", 2 * changed * kDays, commits);
+  });
+  fmt::print("catalog: {:.1f} bytes a chunk of the first {}\n",
+             bench.bytes() / static_cast<double>(chunks), chunks);
+  bench.Beside("collection", [&] { bench.Collect(); });
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  fmt::print("peak memory {} MiB, of it {} MiB the benchmark's own list of ids\n",
+             usage.ru_maxrss / 1024, chunks * sizeof(ChunkId) / (1 << 20));
+}
+
+}  // namespace
+}  // namespace holdfast::catalog
+
+int main(int argc, char** argv) {
+  const std::uint64_t chunks = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 0;
+  if (argc != 3 || chunks < 1000) {
+    std::fputs(
+        "usage: bench_catalog CHUNKS DIRECTORY   (1000 or more; the directory must not exist)\n",
+        stderr);
+    return 2;
+  }
+  if (!std::filesystem::create_directory(argv[2])) {
+    fmt::print(stderr, "error: '{}' exists already; name a new directory\n", argv[2]);
+    return 2;
+  }
+  holdfast::catalog::Run(chunks, argv[2]);
+  std::filesystem::remove_all(argv[2]);
+  return 0;
+}
