@@ -32,7 +32,12 @@ std::optional<std::uint8_t> DaysOf(std::string_view text) {
 
 absl::StatusOr<std::uint8_t> ReadDays(const ConfigNode& window) {
   if (!window.Has("days")) return std::uint8_t{0x7f};
-  ASSIGN_OR_RETURN(const std::vector<std::string> texts, window.Texts("days"));
+  std::vector<std::string> texts;
+  if (window.Find("days")->IsList()) {
+    ASSIGN_OR_RETURN(texts, window.Texts("days"));
+  } else {
+    ASSIGN_OR_RETURN(texts.emplace_back(), window.Text("days"));
+  }
   std::uint8_t days = 0;
   for (const std::string& text : texts) {
     const auto some = DaysOf(text);

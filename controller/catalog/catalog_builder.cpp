@@ -241,7 +241,7 @@ absl::Status CatalogBuilder::EndSource() {
   }
   // What an operator had asked to keep is not in the store: nothing goes until he says so anew.
   RETURN_IF_ERROR(db_->Run("INSERT INTO retention(source,policy) VALUES(?1,?2)", current_.row,
-                           kKeepEverything));
+                           ByteView(kKeepEverything)));
   return db_->Run("UPDATE source SET head=?2,max_seq=max(max_seq,?2) WHERE row=?1", current_.row,
                   current_.head);
 }

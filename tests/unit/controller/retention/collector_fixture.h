@@ -51,7 +51,8 @@ class CollectorTest : public testing::Test {
     store_.reset();
     fs_ = std::make_unique<test::FaultyFileSystem>();
     std::vector<store::RecoveredPack> recovered;
-    auto store = store::Store::Open(Surroundings(), directory_ / "data", &recovered);
+    auto store = store::Store::Open(Surroundings(), directory_ / "data", &recovered,
+                                    /*parity_percent=*/0);  // damage that tests make stays
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     auto catalog =
