@@ -128,7 +128,7 @@ class Rebuild(unittest.TestCase):
         rig.start_agent("agent")
         self.assertEqual(before, self.snapshots())
         for source in ("uploads", "cache"):
-            self.assertIn("within=36500d", rig.cli("retention", "show", source).stdout)
+            self.assertIn("--keep-within 36500d", rig.cli("retention", "show", source).stdout)
         self.assertIn("ledger", rig.cli("ls", "uploads@2").stdout)
         self.restores_everything("rebuilt")
         rig.cli("verify", "uploads")
