@@ -187,7 +187,8 @@ TEST_P(CollectorUnderFault, KeptSnapshotsReadAndTheNextRunFinishes) {
     Backup({base, base + 10, base + 20});
     ASSERT_FALSE(HasFatalFailure());
     std::vector<std::uint64_t> going;
-    for (const auto& row : catalog_->ListSnapshots(source_, 1000).value()) {
+    const auto snapshots = catalog_->ListSnapshots(source_, 1000).value();
+    for (const auto& row : snapshots) {
       if (row.seq != seq_) going.push_back(row.seq);
     }
     ASSERT_TRUE(collector_->Forget(source_, going).ok()) << first;
