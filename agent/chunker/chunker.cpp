@@ -21,6 +21,7 @@ Chunker::Chunker(const SecretBytes& chunker_key, ChunkSizes sizes) : sizes_(size
   const SecretBytes table =
       HkdfSha256(chunker_key.view(), "", "holdfast gear table v1", sizeof gear_);
   std::memcpy(gear_.data(), table.view().data(), sizeof gear_);
+  for (std::size_t i = 0; i < gear_.size(); ++i) shifted_gear_[i] = gear_[i] << 1;
   const int bits = std::countr_zero(sizes.average_bytes);
   mask_before_ = Mask(bits + 2);
   mask_after_ = Mask(bits - 2);
@@ -33,15 +34,41 @@ std::size_t Chunker::Cut(ByteView data) const {
   const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
   std::uint64_t hash = 0;
   std::size_t i = sizes_.min_bytes;
-  for (; i < middle; ++i) {
-    hash = (hash << 1) + gear_[bytes[i]];
-    if ((hash & mask_before_) == 0) return i + 1;
-  }
-  for (; i < end; ++i) {
-    hash = (hash << 1) + gear_[bytes[i]];
-    if ((hash & mask_after_) == 0) return i + 1;
-  }
+  if (Scan(bytes, middle, mask_before_, &i, &hash)) return i;
+  if (Scan(bytes, end, mask_after_, &i, &hash)) return i;
   return end;
+}
+
+// Two bytes a turn: the first one's hash is compared shifted by one, which shortens the chain of
+// operations that wait for each other (W. Xia et al., "The Design of Fast Content-Defined Chunking
+// for Data Deduplication Based Storage Systems", IEEE TPDS 2020, "rolling two bytes each time").
+// The cuts are those of one byte a turn: a mask never reaches the highest bit.
+bool Chunker::Scan(const unsigned char* bytes, std::size_t end, std::uint64_t mask,
+                   std::size_t* position, std::uint64_t* state) const {
+  std::size_t i = *position;
+  std::uint64_t hash = *state;
+  for (; i + 1 < end; i += 2) {
+    hash = (hash << 2) + shifted_gear_[bytes[i]];
+    if ((hash & (mask << 1)) == 0) {
+      *position = i + 1;
+      return true;
+    }
+    hash += gear_[bytes[i + 1]];
+    if ((hash & mask) == 0) {
+      *position = i + 2;
+      return true;
+    }
+  }
+  if (i < end) {
+    hash = (hash << 1) + gear_[bytes[i++]];
+    if ((hash & mask) == 0) {
+      *position = i;
+      return true;
+    }
+  }
+  *position = i;
+  *state = hash;
+  return false;
 }
 
 }  // namespace holdfast::chunker

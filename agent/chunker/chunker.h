@@ -36,7 +36,12 @@ class Chunker {
   const ChunkSizes& sizes() const { return sizes_; }
 
  private:
+  // From `*position` to `end` (exclusive), with the hash so far. True: `*position` is behind a cut.
+  bool Scan(const unsigned char* bytes, std::size_t end, std::uint64_t mask, std::size_t* position,
+            std::uint64_t* state) const;
+
   std::array<std::uint64_t, 256> gear_;
+  std::array<std::uint64_t, 256> shifted_gear_;  // by one bit
   ChunkSizes sizes_;
   std::uint64_t mask_before_;  // harder: two more bits
   std::uint64_t mask_after_;   // easier: two bits fewer

@@ -33,6 +33,8 @@ struct BaseChoice {
   std::size_t likely_base = 0;  // index
   std::size_t base_at = 0;
   bool base_at_is_known = true;
+  // It takes the place of old content, also when it should become a new base and has none itself.
+  bool replaces = false;
 };
 
 class BaseChooser {

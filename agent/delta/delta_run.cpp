@@ -46,7 +46,9 @@ BaseChoice DeltaRun::Lane::Next(ObjectType type, const ChunkId& id, ByteView pla
   if (type != ObjectType::kContent) return {};
   run_.NoteOffered(id, plaintext);
   BaseChoice choice = cursor_.Next(id, plaintext);
-  if (!run_.making_ || ShouldRebase(id, choice)) return {};
+  if (!run_.making_) return {};
+  choice.replaces = !choice.bases.empty();
+  if (ShouldRebase(id, choice)) choice.bases.clear();
   return choice;
 }
 
@@ -155,7 +157,9 @@ void DeltaRun::Seal(ObjectSealer& sealer, ObjectType type, const ChunkId& id, By
     sealer.Seal(type, id, plaintext, object);
   }
   NoteSealed(id, object->size() - before, {}, 0);
-  if (!options_.enabled || plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
+  // What changed once is likely to change again; most of what is new never does, and keeping all
+  // of it would write every first backup twice.
+  if (!choice.replaces || plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
   Bytes copy;
   sealer.SealCopy(cache_.key_id(), cache_.key(), plaintext, &copy);
   cache_.Keep(id, copy);

@@ -8,6 +8,7 @@
 // Threading:  any number of producers and consumers.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -49,6 +50,18 @@ class ByteQueue {
     if (!Wait(lock, stop)) return result;
     while (!items_.empty() && result.size() < most) result.push_back(TakeFront());
     return result;
+  }
+
+  // The same, and nothing when no item came within `patience`.
+  std::optional<std::vector<T>> PopAllWithin(std::chrono::milliseconds patience, std::size_t most,
+                                             std::stop_token stop) {
+    {
+      std::unique_lock lock(mutex_);
+      const bool ready =
+          filled_.wait_for(lock, stop, patience, [&] { return closed_ || !items_.empty(); });
+      if (!ready && !stop.stop_requested()) return std::nullopt;
+    }
+    return PopAll(most, stop);
   }
 
   void Close() {

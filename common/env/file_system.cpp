@@ -35,7 +35,9 @@ class PosixFile final : public File {
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return Failure("write", path_);
       bytes.remove_prefix(static_cast<std::size_t>(written));
+      idle_bytes_ += static_cast<std::size_t>(written);
     }
+    BeginWriteback();
     return absl::OkStatus();
   }
 
@@ -71,12 +73,24 @@ class PosixFile final : public File {
 
   absl::Status Sync() override {
     if (::fdatasync(fd_.get()) != 0) return Failure("sync", path_);
+    idle_bytes_ = 0;
     return absl::OkStatus();
   }
 
  private:
+  // The disk begins early, so that a Sync has less to wait for. Only a hint: nothing is waited for
+  // here, and an error of the disk stays recorded for the Sync (sync_file_range(2) without WAIT).
+  void BeginWriteback() {
+    if (idle_bytes_ < kWritebackBytes) return;
+    idle_bytes_ = 0;
+    (void)::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
+
+  static constexpr std::size_t kWritebackBytes = 2u << 20;
+
   UniqueFd fd_;
   std::string path_;
+  std::size_t idle_bytes_ = 0;  // appended since the disk was told to write
 };
 
 class PosixFileSystem final : public FileSystem {

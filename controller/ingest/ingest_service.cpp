@@ -2,6 +2,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <chrono>
 #include <optional>
 #include <thread>
 
@@ -24,7 +25,11 @@ namespace {
 constexpr std::size_t kMaxQuestionIds = 8192;
 constexpr std::size_t kMaxReferenceListBytes = 512u << 20;
 constexpr std::size_t kMaxEnvelopeBytes = 1u << 20;
-constexpr std::size_t kGroupMessages = 16;  // synced together
+// What is synced and acknowledged together: much less than the agent may have unacknowledged, so
+// that it is never kept waiting, and soon when no more comes.
+constexpr std::size_t kGroupMessages = 16;
+constexpr std::size_t kGroupBytes = 4u << 20;
+constexpr std::chrono::milliseconds kGroupPatience(10);
 constexpr absl::Duration kRecheckAgent = absl::Seconds(10);
 constexpr absl::Duration kOldSessionPatience = absl::Seconds(20);
 
@@ -234,14 +239,21 @@ class Session {
 
   void Work() {
     for (;;) {
-      std::vector<Item> items = queue_.PopAll(kGroupMessages, error_.stop_token());
-      if (items.empty()) return;
-      for (Item& item : items) {
-        absl::Status status = item.commit ? Commit(*item.commit) : Append(item);
-        if (!status.ok()) return Fail(std::move(status));
-      }
-      if (absl::Status status = Acknowledge(); !status.ok()) return Fail(std::move(status));
+      auto items = appended_ > acknowledged_
+                       ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token())
+                       : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token()));
+      if (items && items->empty()) return;
+      absl::Status status = items ? Do(*items) : Acknowledge();
+      if (!status.ok()) return Fail(std::move(status));
     }
+  }
+
+  absl::Status Do(std::vector<Item>& items) {
+    for (Item& item : items) {
+      RETURN_IF_ERROR(item.commit ? Commit(*item.commit) : Append(item));
+      if (writer_.unsynced_bytes() >= kGroupBytes) RETURN_IF_ERROR(Acknowledge());
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Append(Item& item) {

@@ -1,5 +1,7 @@
 #include "controller/ingest/pack_writer.h"
 
+#include <utility>
+
 #include "common/base/error.h"
 #include "common/log/log.h"
 
@@ -18,6 +20,7 @@ absl::Status PackWriter::Append(const ChunkId& id, ByteView object, std::vector<
   }
   ASSIGN_OR_RETURN(const PackEntry entry, pack_->Append(id, object));
   unsynced_.push_back(entry);
+  unsynced_bytes_ += entry.length_bytes;
   if (!bases.empty()) unsynced_bases_[id] = std::move(bases);
   return absl::OkStatus();
 }
@@ -27,15 +30,15 @@ absl::Status PackWriter::Flush() {
   absl::Status status = pack_->Sync();
   if (status.ok()) status = catalog_.AddChunks(pack_row_, unsynced_, unsynced_bases_);
   unsynced_bases_.clear();
+  unsynced_.clear();
+  const std::uint64_t flushed_bytes = std::exchange(unsynced_bytes_, 0);
   if (!status.ok()) {
     // Nothing of this pack is promised beyond what was flushed before; that part is recovered at
     // the next start.
-    unsynced_.clear();
     pack_.reset();
     return status;
   }
-  for (const PackEntry& entry : unsynced_) stored_bytes_ += entry.length_bytes;
-  unsynced_.clear();
+  stored_bytes_ += flushed_bytes;
   return pack_->size_bytes() >= store::kPackTargetBytes ? Finish() : absl::OkStatus();
 }
 

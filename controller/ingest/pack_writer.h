@@ -27,6 +27,7 @@ class PackWriter {
   absl::Status Flush();
   absl::Status Finish();  // flushes, writes the footer, moves the pack to its place
   std::uint64_t stored_bytes() const { return stored_bytes_; }
+  std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
 
  private:
   catalog::Catalog& catalog_;
@@ -35,6 +36,7 @@ class PackWriter {
   std::unique_ptr<store::OpenPack> pack_;
   std::int64_t pack_row_ = 0;
   std::vector<PackEntry> unsynced_;
+  std::uint64_t unsynced_bytes_ = 0;  // of them
   catalog::DeltaBases unsynced_bases_;
   std::uint64_t stored_bytes_ = 0;
 };

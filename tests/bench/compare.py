@@ -29,6 +29,8 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="a twentieth of the size, one pair")
     parser.add_argument("--only", metavar="NAME[,NAME]", default=",".join(SETS),
                         help=f"data sets: {', '.join(SETS)}")
+    parser.add_argument("--programs", metavar="NAME[,NAME]", default="",
+                        help="only these, named as in the table; Holdfast always takes part")
     parser.add_argument("--cache", choices=("warm", "cold"), default="warm",
                         help="before every run: read everything once, or drop the page cache (root)")
     parser.add_argument("--json", metavar="FILE", help="write the results here too, for report.py")
@@ -40,6 +42,7 @@ def parse(arguments):
     unknown = set(options.only) - set(SETS)
     if unknown:
         parser.error(f"unknown data set {', '.join(sorted(unknown))}; there are: {', '.join(SETS)}")
+    options.programs = {"holdfast", *options.programs.split(",")} if options.programs else None
     options.scale = QUICK_SCALE if options.quick else 1
     options.pairs = options.pairs or (1 if options.quick else 5)
     if options.pairs < 1:
@@ -224,7 +227,8 @@ def main(arguments):
         from contestant import Context
         from table import facts, result_table
         comparison = Comparison(options, work)
-        for data_set in data_sets(Context(work, options.data, options.scale), options.only):
+        context = Context(work, options.data, options.scale, options.programs)
+        for data_set in data_sets(context, options.only):
             with comparison.failures(data_set, "data set", data_set):
                 comparison.run_set(data_set)
         report = comparison.finish()

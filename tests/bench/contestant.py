@@ -17,10 +17,11 @@ DAY_2, DAY_2_ROWS, RESTARTED = "day 2", "day 2, whole rows", "after restart"
 class Context:
     """What every data set and contestant may use."""
 
-    def __init__(self, work, data, scale):
+    def __init__(self, work, data, scale, programs=None):
         self.work = work  # temporary, on the disk that is measured
         self.data = data  # where built file data sets are kept
         self.scale = scale  # data sets have 1/scale of their full size
+        self.programs = programs  # names of those who take part; None: all
 
     def directory(self, prefix, mode=0o755):
         path = tempfile.mkdtemp(prefix=f"{prefix}-", dir=self.work)
@@ -99,7 +100,7 @@ class DataSet:
         raise NotImplementedError
 
     def contestants(self):
-        names = self.quick if self.context.scale > 1 else None
+        names = self.context.programs or (self.quick if self.context.scale > 1 else None)
         return [each(self) for each in self.everyone() if names is None or each.name in names]
 
     def before(self, operation, pair):

@@ -4,8 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
+#include <cstring>
 #include <set>
 
+#include "common/crypto/crypto.h"
 #include "tests/support/seeded_rng.h"
 
 namespace holdfast::chunker {
@@ -57,6 +61,40 @@ TEST(ChunkerTest, ChunksCoverTheInputWithinTheirBounds) {
         EXPECT_GE(end - begin, kSmall.min_bytes);
       }
       begin = end;
+    }
+  }
+}
+
+// The definition in docs/FORMAT.md, one byte after the other.
+std::size_t CutByDefinition(const SecretBytes& key, const ChunkSizes& sizes, ByteView data) {
+  const SecretBytes table = HkdfSha256(key.view(), "", "holdfast gear table v1", 256 * 8);
+  std::array<std::uint64_t, 256> gear;
+  std::memcpy(gear.data(), table.view().data(), sizeof gear);
+  const auto mask = [](int bits) { return ((std::uint64_t{1} << bits) - 1) << (63 - bits); };
+  const int bits = std::countr_zero(sizes.average_bytes);
+  std::uint64_t hash = 0;
+  for (std::size_t i = sizes.min_bytes; i < data.size() && i < sizes.max_bytes; ++i) {
+    hash = (hash << 1) + gear[static_cast<unsigned char>(data[i])];
+    if ((hash & mask(i < sizes.average_bytes ? bits + 2 : bits - 2)) == 0) return i + 1;
+  }
+  return std::min<std::size_t>(data.size(), sizes.max_bytes);
+}
+
+TEST(ChunkerTest, CutsWhereTheDefinitionDoes) {
+  test::SeededRng rng(7);
+  const ChunkSizes odd{511, 2048, 8191};  // ends of the two regions at both parities
+  for (const ChunkSizes& sizes : {kSmall, odd}) {
+    const Chunker chunker(Key('k'), sizes);
+    const Bytes data = rng.Draw(3 << 20);
+    for (std::size_t at = 0, chunks = 0; at < data.size(); ++chunks) {
+      const ByteView rest = ByteView(data).substr(at);
+      const std::size_t length = chunker.Cut(rest);
+      ASSERT_EQ(length, CutByDefinition(Key('k'), sizes, rest)) << "chunk " << chunks;
+      at += length;
+    }
+    for (std::size_t size = 500; size < 700; ++size) {
+      const ByteView end = ByteView(data).substr(size * 17, size);
+      ASSERT_EQ(chunker.Cut(end), CutByDefinition(Key('k'), sizes, end)) << size;
     }
   }
 }

@@ -26,6 +26,15 @@ TEST(ByteQueueTest, OrderIsKeptAndCloseDrains) {
   EXPECT_TRUE(queue.PopAll(5, {}).empty());
 }
 
+TEST(ByteQueueTest, PopAllWithinSaysWhenNothingCame) {
+  ByteQueue<int> queue(100);
+  EXPECT_EQ(queue.PopAllWithin(std::chrono::milliseconds(1), 5, {}), std::nullopt);
+  ASSERT_TRUE(queue.Push(1, 1, {}));
+  EXPECT_EQ(queue.PopAllWithin(std::chrono::hours(1), 5, {}), std::vector<int>{1});
+  queue.Close();
+  EXPECT_EQ(queue.PopAllWithin(std::chrono::hours(1), 5, {}), std::vector<int>());
+}
+
 TEST(ByteQueueTest, PopAllTakesWhatIsThere) {
   ByteQueue<int> queue(100);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(queue.Push(i, 1, {}));
