@@ -242,9 +242,11 @@ class Session {
       auto items = appended_ > acknowledged_
                        ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token())
                        : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token()));
-      if (items && items->empty()) return;
-      absl::Status status = items ? Do(*items) : Acknowledge();
+      const bool at_end = items && items->empty();
+      if (at_end && !error_.status().ok()) return;
+      absl::Status status = items && !at_end ? Do(*items) : Acknowledge();
       if (!status.ok()) return Fail(std::move(status));
+      if (at_end) return;
     }
   }
 

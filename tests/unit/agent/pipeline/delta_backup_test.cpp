@@ -53,6 +53,13 @@ class DeltaBackupTest : public BackupRunTest {
     }
     return deltas;
   }
+  std::uint64_t CacheBytes() {
+    std::uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ / "uploads.bases")) {
+      if (file.path().extension() == ".bases") bytes += file.file_size();
+    }
+    return bytes;
+  }
   void Forget(const char* name) { std::filesystem::remove_all(directory_ / name); }
 
   class CountingFetcher final : public ChunkFetcher {
@@ -77,7 +84,7 @@ class DeltaBackupTest : public BackupRunTest {
   std::vector<Files> kept_;
   bool enabled_ = true;
   std::uint64_t cache_bytes_ = 64u << 20;
-  bool fetches_ = false;
+  bool fetches_ = true;
   std::atomic<bool> fetch_fails_{false};
   std::atomic<int> fetched_{0};
   int commits_ = 0;
@@ -158,9 +165,18 @@ TEST_F(DeltaBackupTest, WithoutTheStateTheBasesAreAskedForAndNothingIsMade) {
   ExpectAllRestore();
 }
 
-TEST_F(DeltaBackupTest, WithoutTheCacheBasesComeFromTheController) {
+TEST_F(DeltaBackupTest, TheCacheIsFilledByWhatChanges) {
   Day();
-  Forget("uploads.bases");
+  EXPECT_EQ(CacheBytes(), 0u) << "nothing has changed yet";
+  Update(3);
+  EXPECT_GT(Day().sent_deltas, 0u);
+  EXPECT_GT(fetched_, 0);
+  EXPECT_GT(CacheBytes(), 0u);
+}
+
+TEST_F(DeltaBackupTest, WithoutTheCacheBasesComeFromTheController) {
+  fetches_ = false;
+  Day();
   Update(3);
   EXPECT_EQ(Day().sent_deltas, 0u) << "neither cache nor controller";
   Forget("uploads.bases");
@@ -192,11 +208,7 @@ TEST_F(DeltaBackupTest, OffMakesNoneKeepsNothingAndLosesNoBase) {
   EXPECT_EQ(Deltas(3), deltas);
   Update(4);
   EXPECT_EQ(Day().sent_deltas, 0u);
-  std::uint64_t cached = 0;
-  for (const auto& file : std::filesystem::directory_iterator(directory_ / "uploads.bases")) {
-    if (file.path().extension() == ".bases") ++cached;
-  }
-  EXPECT_EQ(cached, 0u);
+  EXPECT_EQ(CacheBytes(), 0u);
   ExpectAllRestore();
 }
 
@@ -259,7 +271,6 @@ TEST_F(DeltaBackupTest, ABaseThatTheControllerHasOnlyAsADeltaIsNotUsed) {
     wrong.Add(chunk);
   }
   ASSERT_TRUE(wrong.Save(RealFileSystem(), path, head).ok());
-  fetches_ = true;
   Update(4);
   EXPECT_EQ(Day().sent_deltas, 0u);
   for (const auto& [id, object] : controller_.objects) {
