@@ -214,12 +214,14 @@ absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_
 }
 
 // Chunks that the new snapshot keeps from its head, or got in an earlier transaction of this
-// commit, and that are not LIVE now. Few chunks are not LIVE at any time, and they have an index.
+// commit, and that are not LIVE now. Few chunks are not LIVE at any time, and they have an index;
+// CROSS JOIN keeps SQLite from walking the whole set of the source instead.
 absl::Status CheckNoneIsBad(SqliteDb& db, std::int64_t source_row, std::vector<ChunkId>* missing) {
-  ASSIGN_OR_RETURN(Statement row,
-                   db.Prepare("SELECT c.id FROM chunk c INDEXED BY chunk_not_live JOIN span s "
-                              "ON s.chunk=c.rid WHERE c.state<>1 AND s.source=?1 AND s.last=0 "
-                              "ORDER BY c.id"));
+  ASSIGN_OR_RETURN(
+      Statement row,
+      db.Prepare("SELECT c.id FROM chunk c INDEXED BY chunk_not_live CROSS JOIN span s "
+                 "ON s.chunk=c.rid WHERE c.state<>1 AND s.source=?1 AND s.last=0 "
+                 "ORDER BY c.id"));
   row.Bind(source_row);
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, row.Step());
@@ -248,7 +250,7 @@ absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
     if (broken) return BasesAreMissing();
   }
   ASSIGN_OR_RETURN(Statement needed,
-                   db.Prepare("SELECT 1 FROM delta d JOIN span s ON s.chunk=d.chunk "
+                   db.Prepare("SELECT 1 FROM delta d CROSS JOIN span s ON s.chunk=d.chunk "
                               "WHERE d.base=?1 AND s.source=?2 AND s.last=0 LIMIT 1"));
   for (const std::int64_t row : plan.close) {
     needed.Reset();

@@ -110,9 +110,9 @@ absl::StatusOr<std::vector<DamagedSource>> SqliteCatalog::ListDamage() {
     ASSIGN_OR_RETURN(
         Statement row,
         db.Prepare("SELECT o.id,o.name,n.seq,count(DISTINCT c.rid) FROM chunk c INDEXED BY "
-                   "chunk_not_live JOIN span s ON s.chunk=c.rid JOIN snapshot n ON "
+                   "chunk_not_live CROSS JOIN span s ON s.chunk=c.rid CROSS JOIN snapshot n ON "
                    "n.source=s.source AND n.seq>=s.first AND (s.last=0 OR n.seq<=s.last) "
-                   "JOIN source o ON o.row=s.source WHERE c.state<>1 GROUP BY o.row,n.seq "
+                   "CROSS JOIN source o ON o.row=s.source WHERE c.state<>1 GROUP BY o.row,n.seq "
                    "ORDER BY o.name,o.row,n.seq"));
     std::vector<DamagedSource> sources;
     for (;;) {
