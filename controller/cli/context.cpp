@@ -60,6 +60,13 @@ std::string HomeDirectory(const Context& context) {
   return context.home.empty() ? OperatorHome(SurroundingsOf(context)) : context.home;
 }
 
+std::string OperatorName(const Context& context) {
+  for (const char* name : {"SUDO_USER", "LOGNAME", "USER"}) {
+    if (const auto value = context.variable(name); value && !value->empty()) return *value;
+  }
+  return "unknown";
+}
+
 absl::StatusOr<SecretBytes> ReadPassphrase(Context& context, PassphraseUse use) {
   std::string path = context.passphrase_file;
   if (path.empty()) path = context.variable("HOLDFAST_PASSPHRASE_FILE").value_or("");
