@@ -165,7 +165,7 @@ class SimulatedAgents final : public schedule::BackupRuns {
   }
 
  private:
-  void Tell(const SourceId& source, const Bytes& run_id, bool good) {
+  void Tell(const SourceId& source, Bytes run_id, bool good) {
     const auto job = board_.find(source);
     if (job == board_.end() || job->second.run_id != run_id) return;
     board_.erase(job);
