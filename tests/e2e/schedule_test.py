@@ -80,7 +80,7 @@ class Schedule(unittest.TestCase):
             self.assertFalse(rig.schedule()["waiting"])
 
     def test_schedules_are_set_paused_and_explained(self):
-        with Installation("set", 'schedule:\n  zone: Europe/Berlin\n  groups:\n'
+        with Installation("set", 'schedule:\n  zone: Europe/Berlin\n  jitter: 0s\n  groups:\n'
                                  '    - {name: files, sources: [uploads], cron: "30 2 * * *"}\n') as rig:
             rig.setup([rig.source(), rig.source("other")])
             row = rig.schedule()
@@ -245,7 +245,7 @@ class ConfigCheck(unittest.TestCase):
             agent = rig.write("agent-file.yaml", "sources:\n  - {name: a, kind: files, root: relative}\n")
             answer = self.check(agent)
             self.assertEqual(answer.returncode, 2)
-            self.assertIn("agent-file.yaml:2:31", answer.stderr)
+            self.assertIn("agent-file.yaml:2:34", answer.stderr)
             self.assertEqual(self.check(rig.path("absent.yaml")).returncode, 2)
 
 
