@@ -1,5 +1,7 @@
 #include "controller/cli/context.h"
 
+#include <unistd.h>
+
 #include "common/base/error.h"
 #include "common/config/paths.h"
 #include "controller/cli/key_home.h"
@@ -64,7 +66,7 @@ std::string OperatorName(const Context& context) {
   for (const char* name : {"SUDO_USER", "LOGNAME", "USER"}) {
     if (const auto value = context.variable(name); value && !value->empty()) return *value;
   }
-  return "unknown";
+  return fmt::format("uid {}", ::getuid());
 }
 
 absl::StatusOr<SecretBytes> ReadPassphrase(Context& context, PassphraseUse use) {

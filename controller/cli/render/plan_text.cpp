@@ -60,9 +60,11 @@ Json ScheduleJson(const SourceSchedule& schedule) {
 }
 
 std::string RpoText(const ObjectiveStanding& standing) {
-  const std::string_view word = standing.state == "met"    ? "ok"
-                                : standing.state == "late" ? "late"
-                                                           : "BROKEN";
+  const bool met = standing.state == "met";
+  const std::string_view word = met && standing.point_ms == 0 ? "none yet"
+                                : met                         ? "ok"
+                                : standing.state == "late"    ? "late"
+                                                              : "BROKEN";
   return fmt::format("{} {}", Escaped(standing.rpo.text, 20), word);
 }
 

@@ -18,7 +18,7 @@ Json SettingJson(const Setting& setting);
 std::string NextRunText(const SourceSchedule& schedule, absl::Time now, absl::TimeZone zone);
 Json ScheduleJson(const SourceSchedule& schedule);
 
-// "24h ok", "24h late", "24h BROKEN"
+// "24h ok", "24h late", "24h BROKEN", "24h none yet" of a source that is new
 std::string RpoText(const ObjectiveStanding& standing);
 // "3m10s of 4h", "about 3m10s of 4h" while nothing was measured, with "TOO SLOW" when it is
 std::string RtoText(const ObjectiveStanding& standing);

@@ -124,6 +124,9 @@ TEST_F(ScheduleCommandTest, ObjectivesAreShownAndABrokenOneIsExit9) {
   ASSERT_EQ(Run({"objective", "list"}), 0) << err();
   EXPECT_NE(out().find("24h ok"), std::string::npos) << out();
   EXPECT_NE(out().find("about 3m10s of 4h"), std::string::npos) << out();
+  client_->objectives.sources[1].standing.point_ms = 0;
+  ASSERT_EQ(Run({"objective", "list"}), 0);
+  EXPECT_NE(out().find("24h none yet"), std::string::npos) << out();
   SystemObjective shop;
   shop.name = "shop";
   shop.unknown = {"gone"};
