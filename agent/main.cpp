@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/daemon/agent.h"
+#include "agent/daemon/check_config.h"
 #include "agent/daemon/job_reports.h"
 #include "agent/daemon/recover.h"
 #include "agent/daemon/recover_output.h"
@@ -45,7 +46,14 @@ int RunDaemon(const std::string& config_path) {
   log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),
             (*agent)->controller());
   NotifySystemd("READY=1");
-  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  while (WaitForTermination() == SIGHUP) {
+    const absl::Status status = (*agent)->Reload(config_path);
+    if (status.ok()) {
+      log::Info("the configuration was read again");
+    } else {
+      log::Failure(WithContext(status, "the configuration stays as it was"));
+    }
+  }
   NotifySystemd("STOPPING=1");
   log::Info("stopping");
   agent->reset();
@@ -74,6 +82,15 @@ int RunEnroll(const std::string& config_path, const std::string& token_path, boo
   fmt::print(stderr, "enrolled as '{}' at the controller {}; now start holdfast-agent\n",
              state->keys.identity.agent_name, state->agent_address);
   return 0;
+}
+
+int RunCheckConfig(const std::string& config_path, bool json) {
+  const absl::Status status = CheckAgentConfig(
+      RealFileSystem(), config_path, json ? CheckForm::kJson : CheckForm::kText, std::cout);
+  std::cout.flush();
+  if (status.ok()) return 0;
+  std::fputs((json ? ErrorJson(status) : Render(status)).c_str(), stderr);
+  return ExitCodeOf(status);
 }
 
 // Steps on stderr, so that a person sees that something happens.
@@ -226,6 +243,13 @@ int Main(const std::vector<std::string>& arguments) {
   Command recover = program.Verb("recover", "Restore on a bare machine with the recovery kit");
   AddRecover(recover, command);
   recover.Action([&] { run = [&] { return RunRecover(command); }; });
+
+  bool json = false;
+  Command check = program.Verb("check-config", "Is the configuration in order?");
+  check.Flag("--json", json, "Answer and error as JSON");
+  check.Footer(Examples("holdfast-agent check-config",
+                        "holdfast-agent --config new.yaml check-config --json"));
+  check.Action([&] { run = [&] { return RunCheckConfig(config_path, json); }; });
 
   const auto outcome = line.Read(arguments, std::cout);
   if (!outcome.ok()) return Fail(outcome.status());

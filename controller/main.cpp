@@ -14,6 +14,7 @@
 #include "common/log/log.h"
 #include "common/log/throttle.h"
 #include "common/rpc/grpc_log.h"
+#include "controller/daemon/check_config.h"
 #include "controller/daemon/controller.h"
 #include "controller/daemon/rebuild_command.h"
 #include "fmt/format.h"
@@ -54,7 +55,14 @@ int Run(const std::string& config_path) {
             (*controller)->agent_port(), (*controller)->enrollment_port(), config->socket_path,
             config->data_directory);
   NotifySystemd("READY=1");
-  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  while (WaitForTermination() == SIGHUP) {
+    const absl::Status status = (*controller)->Reload(config_path);
+    if (status.ok()) {
+      log::Info("the configuration was read again");
+    } else {
+      log::Failure(WithContext(status, "the configuration stays as it was"));
+    }
+  }
   NotifySystemd("STOPPING=1");
   log::Info("stopping");
   controller->reset();
@@ -70,6 +78,17 @@ int RunRebuildCatalog(const std::string& config_path) {
   const absl::Status status = daemon::RunRebuild(env, *config, std::cout);
   std::cout.flush();
   return status.ok() ? 0 : Fail(status);
+}
+
+int RunCheckConfig(const std::string& config_path, bool json) {
+  using namespace holdfast;
+  const auto form = json ? daemon::CheckForm::kJson : daemon::CheckForm::kText;
+  const absl::Status status =
+      daemon::CheckControllerConfig(RealEnv(), config_path, form, std::cout);
+  std::cout.flush();
+  if (status.ok()) return 0;
+  std::fputs((json ? daemon::ConfigErrorJson(status) : Render(status)).c_str(), stderr);
+  return ExitCodeOf(status);
 }
 
 }  // namespace
@@ -93,8 +112,17 @@ int main(int argc, char** argv) {
       "holdfast-controller rebuild-catalog",
       "holdfast-controller --config /etc/holdfast/controller.yaml rebuild-catalog"));
   command.Action([&rebuild] { rebuild = true; });
+  bool check = false;
+  bool json = false;
+  holdfast::Command checking =
+      program.Verb("check-config", "Is the configuration in order? With the coming runs");
+  checking.Flag("--json", json, "Answer and error as JSON");
+  checking.Footer(holdfast::Examples("holdfast-controller check-config",
+                                     "holdfast-controller --config new.yaml check-config --json"));
+  checking.Action([&check] { check = true; });
   const auto outcome = line.Read(std::vector<std::string>(argv + 1, argv + argc), std::cout);
   if (!outcome.ok()) return Fail(outcome.status());
   if (*outcome == holdfast::CommandLine::Outcome::kPrinted) return 0;
+  if (check) return RunCheckConfig(config_path, json);
   return rebuild ? RunRebuildCatalog(config_path) : Run(config_path);
 }

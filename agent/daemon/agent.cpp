@@ -4,6 +4,8 @@
 #include <grpcpp/client_context.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "agent/daemon/enrollment_client.h"
 #include "agent/daemon/job_runner.h"
 #include "agent/transport/control_client.h"
@@ -23,19 +25,21 @@ constexpr std::chrono::seconds kCallDeadline(30);
 }  // namespace
 
 struct Agent::Impl {
-  Impl(Env agent_env, AgentConfig agent_config) : env(agent_env), config(std::move(agent_config)) {}
+  Impl(Env agent_env, AgentConfig agent_config)
+      : env(agent_env),
+        config(std::make_shared<const AgentConfig>(std::move(agent_config))),
+        upload_limit(env.clock, config->upload) {}
 
   absl::Status Start() {
-    if (!IsEnrolled(env.fs, config.data_directory)) {
-      return LoadState(env.fs, config.data_directory).status();
-    }
-    ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
-    ASSIGN_OR_RETURN(state, LoadState(env.fs, config.data_directory));
+    const std::string& directory = config->data_directory;
+    if (!IsEnrolled(env.fs, directory)) return LoadState(env.fs, directory).status();
+    ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(directory, "lock")));
+    ASSIGN_OR_RETURN(state, LoadState(env.fs, directory));
     RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
-    address = config.controller.empty() ? state.agent_address : config.controller;
+    address = config->controller.empty() ? state.agent_address : config->controller;
     jobs = std::make_unique<JobRunner>(JobRunner::Options{
-        env, &config, &state, [this] { return Connect(); }, [this] { return Diagnose(); },
-        [this] { return Readers(); },
+        env, [this] { return Config(); }, &state, [this] { return Connect(); },
+        [this] { return Diagnose(); }, [this] { return Readers(); },
         [this](const v1::JobProgress& progress) { control->SendProgress(progress); },
         [this](const v1::JobResult& result) { control->SendResult(result); }, &upload_limit});
     control = std::make_unique<transport::ControlClient>(transport::ControlClient::Options{
@@ -44,7 +48,35 @@ struct Agent::Impl {
         [this](const v1::Job& job) { jobs->Start(job); },
         [this](const Bytes& id) { jobs->Cancel(id); },
         [this](grpc::Channel& channel) { return Introduce(channel); },
-        [this](const absl::Status& status) { Trouble(status); }});
+        [this](const absl::Status& status) { Trouble(status); }, absl::Seconds(20),
+        [this](v1::Heartbeat* beat) { beat->set_config_refused(config_refused); }});
+    return absl::OkStatus();
+  }
+
+  std::shared_ptr<const AgentConfig> Config() {
+    std::lock_guard guard(mutex);
+    return config;
+  }
+
+  absl::Status Reload(const std::string& path) {
+    absl::StatusOr<AgentConfig> fresh = LoadAgentConfig(env.fs, path);
+    config_refused = !fresh.ok();
+    if (!fresh.ok()) {
+      control->SendHeartbeat();
+      return fresh.status();
+    }
+    const std::shared_ptr<const AgentConfig> old = Config();
+    if (fresh->data_directory != old->data_directory || fresh->controller != old->controller ||
+        fresh->nice != old->nice || fresh->log.level != old->log.level ||
+        fresh->log.format != old->log.format) {
+      log::Warn("data_directory, controller, nice and log change with a restart only");
+    }
+    upload_limit.Set(fresh->upload);
+    {
+      std::lock_guard guard(mutex);
+      config = std::make_shared<const AgentConfig>(*std::move(fresh));
+    }
+    control->Reconnect();
     return absl::OkStatus();
   }
 
@@ -65,14 +97,15 @@ struct Agent::Impl {
     hello->set_host(HostName());
     hello->set_domain_id(state.keys.secrets.domain.bytes());
     hello->set_clock_ms(static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now())));
-    for (const SourceConfig& source : config.sources) {
+    const std::shared_ptr<const AgentConfig> now = Config();
+    for (const SourceConfig& source : now->sources) {
       v1::SourceInfo* info = hello->add_sources();
       info->set_source_id(DeriveSourceId(state.keys.secrets, source.name).bytes());
       info->set_name(source.name);
       info->set_kind(source.kind());
     }
     for (const Bytes& id : jobs->Unfinished()) hello->add_running_jobs(id);
-    log::Info("connecting to {} with {} sources", address, config.sources.size());
+    log::Info("connecting to {} with {} sources", address, now->sources.size());
   }
 
   // Before jobs: identity and sealed domain secrets for today's recipients, and a fresh certificate
@@ -136,11 +169,12 @@ struct Agent::Impl {
   }
 
   Env env;
-  AgentConfig config;
+  std::shared_ptr<const AgentConfig> config;
   std::unique_ptr<DirectoryLock> lock;
   AgentState state;
-  transport::UploadLimit upload_limit{env.clock, config.upload};
-  std::mutex mutex;                // guards state.tls.certificate_pem and readers
+  transport::UploadLimit upload_limit;
+  std::atomic<bool> config_refused = false;
+  std::mutex mutex;                // guards config, state.tls.certificate_pem and readers
   std::vector<Recipient> readers;  // of the newest recipient list
   std::string address;
   std::string last_trouble;
@@ -158,6 +192,7 @@ Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Agent::~Agent() = default;
 const std::string& Agent::name() const { return impl_->state.keys.identity.agent_name; }
 const std::string& Agent::controller() const { return impl_->address; }
+absl::Status Agent::Reload(const std::string& config_path) { return impl_->Reload(config_path); }
 
 std::string HostName() {
   char name[256] = {};

@@ -23,6 +23,10 @@ class Agent {
   const std::string& name() const;
   const std::string& controller() const;
 
+  // Takes what can change while it runs: sources, restore_roots, upload. An error: all stays as it
+  // is, and the controller is told that the file cannot be used.
+  absl::Status Reload(const std::string& config_path);
+
  private:
   struct Impl;
   explicit Agent(std::unique_ptr<Impl> impl);

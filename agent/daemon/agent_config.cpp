@@ -25,7 +25,7 @@ absl::StatusOr<std::string> ReadPassword(FileSystem& fs, const ConfigNode& node)
 
 absl::StatusOr<source::FilesOptions> ReadFiles(const ConfigNode& node, bool* device_check) {
   RETURN_IF_ERROR(node.CheckKeys({"name", "kind", "root", "include", "exclude", "one_file_system",
-                                  "max_skipped", "device_check", "delta"},
+                                  "max_skipped", "device_check", "delta", "hooks"},
                                  {"root"}));
   source::FilesOptions options;
   ASSIGN_OR_RETURN(options.root, node.Text("root"));
@@ -46,7 +46,7 @@ absl::StatusOr<source::PostgresOptions> ReadPostgres(FileSystem& fs, const Confi
   RETURN_IF_ERROR(
       node.CheckKeys({"name", "kind", "host", "port", "database", "user", "password",
                       "password_file", "sslmode", "connection_options", "workers", "pg_dump",
-                      "lock_timeout", "max_duration", "unlogged_data", "delta"},
+                      "lock_timeout", "max_duration", "unlogged_data", "delta", "hooks"},
                      {"database"}));
   source::PostgresOptions options;
   source::PostgresConnection& connection = options.connection;
@@ -68,8 +68,9 @@ absl::StatusOr<source::PostgresOptions> ReadPostgres(FileSystem& fs, const Confi
 }
 
 absl::StatusOr<redis::RedisOptions> ReadRedis(FileSystem& fs, const ConfigNode& node) {
-  RETURN_IF_ERROR(node.CheckKeys({"name", "kind", "host", "port", "socket", "user", "password",
-                                  "password_file", "timeout", "loading_wait", "mode", "delta"}));
+  RETURN_IF_ERROR(
+      node.CheckKeys({"name", "kind", "host", "port", "socket", "user", "password", "password_file",
+                      "timeout", "loading_wait", "mode", "delta", "hooks"}));
   redis::RedisOptions options;
   redis::RedisAddress& address = options.address;
   ASSIGN_OR_RETURN(address.host, node.Text("host", address.host));
@@ -119,6 +120,7 @@ absl::StatusOr<SourceConfig> ReadSource(FileSystem& fs, const ConfigNode& node) 
     ASSIGN_OR_RETURN(config.delta, delta->Bool("enabled", config.delta));
     ASSIGN_OR_RETURN(config.delta_cache_bytes, delta->Size("cache", config.delta_cache_bytes));
   }
+  ASSIGN_OR_RETURN(config.hooks, ReadHooks(node));
   return config;
 }
 

@@ -7,7 +7,7 @@
 //     - {name: db, kind: postgres, host: /run/postgresql, database: pos, user: backup,
 //     password_file: pg.password}
 //     - {name: cache, kind: redis, host: 127.0.0.1, port: 6379, password_file: redis.password}
-//       # any kind: delta: {enabled: true, cache: 2GiB}
+//       # any kind: delta: {enabled: true, cache: 2GiB}; hooks: see hooks.h
 // Hides:      YAML.
 // Invariants: names are unique; what a kind does not know is refused.
 // Threading:  values and pure functions.
@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/daemon/hooks.h"
 #include "agent/source/files/files_source.h"
 #include "agent/source/postgres/postgres_source.h"
 #include "agent/source/redis/redis_source.h"
@@ -33,6 +34,7 @@ struct SourceConfig {
   bool device_check = true;  // files: refuse a root that is on another device than last time
   bool delta = true;         // changed chunks as deltas of old ones
   std::uint64_t delta_cache_bytes = 2ull << 30;  // of old chunks on this host's disk
+  Hooks hooks;
 
   std::string kind() const;
 };

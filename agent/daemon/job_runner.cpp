@@ -171,7 +171,7 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
   } else if (job.kind() == v1::JOB_KIND_BACKUP) {
     status = Backup(job, running, &detail);
   } else if (job.kind() == v1::JOB_KIND_RESTORE) {
-    status = Restore(job, running, &detail);
+    status = Restore(job, running, &detail, &result);
   } else if (job.kind() == v1::JOB_KIND_VERIFY) {
     status = Verify(job, running, &detail);
   } else {
@@ -196,8 +196,8 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
   options_.on_result(result);
 }
 
-const SourceConfig* JobRunner::FindSource(const SourceId& id) const {
-  for (const SourceConfig& source : options_.config->sources) {
+const SourceConfig* JobRunner::FindSource(const AgentConfig& config, const SourceId& id) const {
+  for (const SourceConfig& source : config.sources) {
     if (DeriveSourceId(options_.state->keys.secrets, source.name) == id) return &source;
   }
   return nullptr;
@@ -214,24 +214,14 @@ std::optional<std::uint64_t> JobRunner::ExpectedDevice(const SourceId& id) const
 
 absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDetail* detail) {
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
-  const SourceConfig* config = FindSource(id);
+  const std::shared_ptr<const AgentConfig> all = options_.config();
+  const SourceConfig* config = FindSource(*all, id);
   if (config == nullptr) {
     return Error(ErrorKind::kNotFound, 2018,
                  "unable to back up: this agent has no such source in its configuration",
-                 "See agent.yaml on that host; restart the agent after a change.");
+                 "See agent.yaml on that host; after a change the agent needs a SIGHUP.");
   }
-  transport::Backoff backoff(options_.env, kFirstRetryPause);
-  auto report = BackupOnce(job, running, *config);
-  for (int tries = 1; tries < kBackupTries && !report.ok() && source::IsTransient(report.status());
-       ++tries) {
-    log::Failure(report.status());
-    log::Info("source '{}' is read again from the start: what was stored is not sent again",
-              config->name);
-    running.Step("waiting to read again");
-    if (!backoff.Wait(running.stop.get_token())) break;
-    running.bytes_done = running.items_done = running.new_bytes = running.stored_bytes = 0;
-    report = BackupOnce(job, running, *config);
-  }
+  const auto report = BackupBetweenHooks(job, running, *config);
   if (!report.ok()) {
     return WithContext(report.status(), fmt::format("unable to back up source '{}'", config->name));
   }
@@ -250,6 +240,49 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
                            "while they were read",
                            config->name, report->problem_count),
                "The report lists them; the snapshot is committed and restorable.");
+}
+
+absl::StatusOr<pipeline::BackupReport> JobRunner::BackupBetweenHooks(const v1::Job& job,
+                                                                     Running& running,
+                                                                     const SourceConfig& config) {
+  RunFacts facts{config.name, config.kind(), ToHex(job.job_id()), "", 0, 0};
+  if (!config.hooks.before.argv.empty()) running.Step("running the command before the backup");
+  const absl::Status before =
+      RunHook(config.hooks.before, "before", facts, running.stop.get_token());
+  absl::StatusOr<pipeline::BackupReport> report =
+      before.ok() ? BackupWithRetries(job, running, config)
+                  : absl::StatusOr<pipeline::BackupReport>(before);
+  if (config.hooks.after.argv.empty()) return report;
+  facts.outcome = !report.ok() ? "failed" : report->partial ? "partial" : "done";
+  facts.exit_code = !report.ok()      ? ExitCodeOf(report.status())
+                    : report->partial ? static_cast<int>(ErrorKind::kPartial)
+                                      : 0;
+  if (report.ok()) facts.seq = report->seq;
+  running.Step("running the command after the backup");
+  // Also after a run that was cancelled: what `before` stopped shall go on.
+  const absl::Status after = RunHook(config.hooks.after, "after", facts, std::stop_token());
+  if (after.ok()) return report;
+  log::Warn("source '{}': {}", config.name, Escaped(MessageOf(after)));
+  if (report.ok()) report->notes.push_back(MessageOf(after));
+  return report;
+}
+
+absl::StatusOr<pipeline::BackupReport> JobRunner::BackupWithRetries(const v1::Job& job,
+                                                                    Running& running,
+                                                                    const SourceConfig& config) {
+  transport::Backoff backoff(options_.env, kFirstRetryPause);
+  auto report = BackupOnce(job, running, config);
+  for (int tries = 1; tries < kBackupTries && !report.ok() && source::IsTransient(report.status());
+       ++tries) {
+    log::Failure(report.status());
+    log::Info("source '{}' is read again from the start: what was stored is not sent again",
+              config.name);
+    running.Step("waiting to read again");
+    if (!backoff.Wait(running.stop.get_token())) break;
+    running.bytes_done = running.items_done = running.new_bytes = running.stored_bytes = 0;
+    report = BackupOnce(job, running, config);
+  }
+  return report;
 }
 
 absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job, Running& running,
@@ -279,7 +312,8 @@ absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job,
   return run.Run(*source, session, running, running.stop.get_token());
 }
 
-absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDetail* detail) {
+absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDetail* detail,
+                                v1::JobResult* result) {
   ASSIGN_OR_RETURN(const SecretBytes sealed,
                    OpenText(Bytes(kRestoreOptionsContext) + job.source_id(), job.sealed_restore(),
                             options_.state->keys.recipient));
@@ -288,12 +322,14 @@ absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDet
     return Error(ErrorKind::kUsage, 3015, "unable to restore: the options are not readable");
   }
   const RestoreRequest request = FromProto(restore_options);
+  const std::shared_ptr<const AgentConfig> config = options_.config();
   if (!request.target.empty()) {
-    RETURN_IF_ERROR(CheckTargetAllowed(*options_.config, request.target));
+    RETURN_IF_ERROR(CheckTargetAllowed(*config, request.target));
   }
-  ASSIGN_OR_RETURN(const RestoreServers servers,
-                   ServersOf(*options_.config, *options_.state, restore_options.connection(),
-                             FindSource(SourceId::From(job.source_id()).value_or(SourceId()))));
+  ASSIGN_OR_RETURN(
+      const RestoreServers servers,
+      ServersOf(*config, *options_.state, restore_options.connection(),
+                FindSource(*config, SourceId::From(job.source_id()).value_or(SourceId()))));
   const absl::Duration started = options_.env.clock.Monotonic();
   const SourceId id = SourceId::From(job.source_id()).value_or(SourceId());
   auto fetcher = std::make_shared<transport::GrpcFetcher>(options_.env, options_.connect());
@@ -306,8 +342,11 @@ absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDet
   ASSIGN_OR_RETURN(
       const restore::RestoreReport report,
       RunRestore(options_.env, snapshot, request, servers, running, running.stop.get_token()));
-  detail->set_report_json(
-      ToJson(report, absl::ToDoubleSeconds(options_.env.clock.Monotonic() - started)));
+  const absl::Duration took = options_.env.clock.Monotonic() - started;
+  detail->set_report_json(ToJson(report, absl::ToDoubleSeconds(took)));
+  // How much and how fast, in clear: objectives rest on it.
+  result->set_restored_bytes(report.restored_bytes);
+  result->set_duration_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(took)));
   return restore::StatusOf(report);
 }
 

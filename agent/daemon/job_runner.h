@@ -7,7 +7,7 @@
 //                 waiting and running jobs.
 //             I3  A job names sources and targets only; hosts, credentials and allowed places come
 //             from the
-//                 configuration on this host.
+//                 configuration on this host. A job goes by the configuration with which it began.
 // Threading:  every method from any thread; on_result and on_progress are called from the runner's
 // threads.
 #pragma once
@@ -45,7 +45,7 @@ class JobRunner {
  public:
   struct Options {
     Env env;
-    const AgentConfig* config = nullptr;
+    std::function<std::shared_ptr<const AgentConfig>()> config;  // as it is now: for one job
     const AgentState* state = nullptr;
     std::function<std::shared_ptr<grpc::Channel>()> connect;
     std::function<absl::Status()> diagnose;
@@ -67,10 +67,15 @@ class JobRunner {
   void Execute(const v1::Job& job, Running& running);
   absl::StatusOr<pipeline::BackupReport> BackupOnce(const v1::Job& job, Running& running,
                                                     const SourceConfig& config);
+  absl::StatusOr<pipeline::BackupReport> BackupWithRetries(const v1::Job& job, Running& running,
+                                                           const SourceConfig& config);
+  absl::StatusOr<pipeline::BackupReport> BackupBetweenHooks(const v1::Job& job, Running& running,
+                                                            const SourceConfig& config);
   absl::Status Backup(const v1::Job& job, Running& running, v1::JobDetail* detail);
-  absl::Status Restore(const v1::Job& job, Running& running, v1::JobDetail* detail);
+  absl::Status Restore(const v1::Job& job, Running& running, v1::JobDetail* detail,
+                       v1::JobResult* result);
   absl::Status Verify(const v1::Job& job, Running& running, v1::JobDetail* detail);
-  const SourceConfig* FindSource(const SourceId& id) const;
+  const SourceConfig* FindSource(const AgentConfig& config, const SourceId& id) const;
   std::optional<std::uint64_t> ExpectedDevice(const SourceId& id) const;
 
   const Options options_;

@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -39,6 +40,7 @@ struct ControlClient::Impl {
     while (!stop.stop_requested()) {
       absl::Status status = ServeOnce(backoff, stop);
       if (stop.stop_requested()) return;
+      if (reconnecting.exchange(false)) continue;
       if (IsRetryable(status) && options.diagnose) {
         if (absl::Status cause = options.diagnose(); !cause.ok()) status = cause;
       }
@@ -140,14 +142,20 @@ struct ControlClient::Impl {
 
   void Beat(std::stop_token stop) {
     while (options.env.clock.SleepFor(options.heartbeat, stop)) {
-      v1::AgentMessage message;
-      message.mutable_heartbeat()->set_clock_ms(
-          static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now())));
-      Write(message);
+      SendHeartbeat();
     }
   }
 
+  void SendHeartbeat() {
+    v1::AgentMessage message;
+    message.mutable_heartbeat()->set_clock_ms(
+        static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now())));
+    if (options.fill_heartbeat) options.fill_heartbeat(message.mutable_heartbeat());
+    Write(message);
+  }
+
   const Options options;
+  std::atomic<bool> reconnecting = false;
   std::mutex write_mutex;  // held while writing; taken before `mutex`
   std::mutex mutex;        // guards all below
   ControlStream* stream = nullptr;
@@ -165,6 +173,15 @@ void ControlClient::SendProgress(const v1::JobProgress& progress) {
   v1::AgentMessage message;
   *message.mutable_progress() = progress;
   impl_->Write(message);
+}
+
+void ControlClient::SendHeartbeat() { impl_->SendHeartbeat(); }
+
+void ControlClient::Reconnect() {
+  std::lock_guard lock(impl_->mutex);
+  if (impl_->context == nullptr) return;  // it will say hello anyway
+  impl_->reconnecting = true;
+  impl_->context->TryCancel();
 }
 
 void ControlClient::SendResult(const v1::JobResult& result) {

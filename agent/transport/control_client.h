@@ -24,6 +24,7 @@ namespace grpc {
 class Channel;
 }
 namespace holdfast::v1 {
+class Heartbeat;
 class Hello;
 class Job;
 class JobProgress;
@@ -45,12 +46,15 @@ class ControlClient {
         on_connected;  // unary calls before the stream opens
     std::function<void(const absl::Status&)> on_trouble;
     absl::Duration heartbeat = absl::Seconds(20);
+    std::function<void(v1::Heartbeat*)> fill_heartbeat = {};
   };
   explicit ControlClient(Options options);
   ~ControlClient();
 
   void SendProgress(const v1::JobProgress& progress);  // dropped while the stream is down
   void SendResult(const v1::JobResult& result);        // I1
+  void SendHeartbeat();                                // besides the regular ones
+  void Reconnect();                                    // says hello again; jobs go on
 
  private:
   struct Impl;

@@ -33,10 +33,10 @@ BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::T
 }
 
 bool UploadLimit::Wait(std::uint64_t bytes, std::stop_token stop) {
-  const BytesPerSecond limit = LimitAt(timetable_, clock_.Now(), zone_);
   absl::Duration wait;
   {
     std::lock_guard lock(mutex_);
+    const BytesPerSecond limit = LimitAt(timetable_, clock_.Now(), zone_);
     const absl::Duration now = clock_.Monotonic();
     if (!limit) {
       all_sent_ = now;
@@ -48,6 +48,11 @@ bool UploadLimit::Wait(std::uint64_t bytes, std::stop_token stop) {
   }
   if (wait <= absl::ZeroDuration()) return !stop.stop_requested();
   return clock_.SleepFor(wait, stop);
+}
+
+void UploadLimit::Set(UploadTimetable timetable) {
+  std::lock_guard lock(mutex_);
+  timetable_ = std::move(timetable);
 }
 
 }  // namespace holdfast::transport

@@ -41,16 +41,17 @@ BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::T
 class UploadLimit {
  public:
   UploadLimit(Clock& clock, UploadTimetable timetable, absl::TimeZone zone = absl::LocalTimeZone())
-      : clock_(clock), timetable_(std::move(timetable)), zone_(zone) {}
+      : clock_(clock), zone_(zone), timetable_(std::move(timetable)) {}
 
   // Waits until `bytes` may be sent. False when `stop` was requested meanwhile.
   bool Wait(std::uint64_t bytes, std::stop_token stop);
+  void Set(UploadTimetable timetable);
 
  private:
   Clock& clock_;
-  const UploadTimetable timetable_;
   const absl::TimeZone zone_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards all below
+  UploadTimetable timetable_;
   absl::Duration all_sent_ = -absl::InfiniteDuration();  // when what was let through is through
 };
 

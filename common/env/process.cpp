@@ -39,12 +39,12 @@ absl::StatusOr<Pipe> MakePipe() {
 // A running child: killed and reaped unless Wait was called.
 class Child {
  public:
-  explicit Child(pid_t pid) : pid_(pid) {}
+  Child(pid_t pid, bool own_group) : pid_(pid), own_group_(own_group) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
     if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
+    ::kill(own_group_ ? -pid_ : pid_, SIGKILL);
     Wait();
   }
   // Whether Wait would return at once.
@@ -63,6 +63,7 @@ class Child {
 
  private:
   pid_t pid_;
+  const bool own_group_;
 };
 
 std::vector<std::string> MergedEnvironment(const ProcessOptions& options) {
@@ -104,7 +105,10 @@ absl::StatusOr<pid_t> Spawn(const ProcessOptions& options, int in, int out, int 
   sigemptyset(&mask);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setsigmask(&attributes, &mask);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+  if (options.own_group) flags = static_cast<short>(flags | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, flags);
 
   const std::vector<std::string> environment = MergedEnvironment(options);
   pid_t pid = 0;
@@ -235,7 +239,7 @@ absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
   ASSIGN_OR_RETURN(Pipe err, MakePipe());
   ASSIGN_OR_RETURN(const pid_t pid,
                    Spawn(options, in.read_end.get(), out.write_end.get(), err.write_end.get()));
-  Child child(pid);
+  Child child(pid, options.own_group);
   in.read_end.Reset();
   out.write_end.Reset();
   err.write_end.Reset();
@@ -248,7 +252,9 @@ absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
   RETURN_IF_ERROR(pump.Run(on_output, stop));
   RETURN_IF_ERROR(pump.AwaitExit(child, stop));
   const int status = child.Wait();
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ProcessResult{pump.errors()};
+  if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || options.any_status)) {
+    return ProcessResult{WEXITSTATUS(status), pump.errors()};
+  }
   const std::string how = WIFSIGNALED(status)
                               ? fmt::format("was killed by signal {}", WTERMSIG(status))
                               : fmt::format("exited with status {}", WEXITSTATUS(status));

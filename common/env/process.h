@@ -30,9 +30,14 @@ struct ProcessOptions {
   std::function<absl::StatusOr<Bytes>()> read_input;             // or: next piece, empty = end
   absl::Duration deadline = absl::InfiniteDuration();
   std::string working_directory;  // empty: ours
+  // The child leads a process group; when it is killed, so is whatever it has started in it.
+  bool own_group = false;
+  // An exit status other than 0 is a result, not an error.
+  bool any_status = false;
 };
 
 struct ProcessResult {
+  int exit_status = 0;         // other than 0 with any_status only
   std::string standard_error;  // last 64 KiB
 };
 

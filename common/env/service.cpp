@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -62,6 +64,14 @@ void KeepBuffersForReuse() {
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 8 << 20);   // above the largest sealed object that is usual
   ::mallopt(M_TRIM_THRESHOLD, 32 << 20);  // what stays after a run, per arena
+}
+
+std::string OwnDirectory() {
+  char path[PATH_MAX] = {};
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size <= 0) return "";
+  const std::string_view file(path, static_cast<std::size_t>(size));
+  return std::string(file.substr(0, file.rfind('/')));
 }
 
 void SetNiceness(int nice) {

@@ -7,6 +7,7 @@
 // Threading:  as stated.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace holdfast {
@@ -19,6 +20,7 @@ void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
 // arenas. By default each is given back to the kernel and faulted in again, page by page (half of
 // the controller's time), and every thread keeps its own.
 void KeepBuffersForReuse();
+std::string OwnDirectory();  // of this program's file; empty when it is not known
 void SetNiceness(int nice);  // of this process, before its first thread; 0 leaves it as it is
 
 }  // namespace holdfast

@@ -51,6 +51,11 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/UndeleteSnapshot", false, false, true},
       {"holdfast.v1.Operator/ListTrash", false, false, true},
       {"holdfast.v1.Operator/CollectGarbage", false, false, true},
+      {"holdfast.v1.Operator/ListSchedules", false, false, true},
+      {"holdfast.v1.Operator/SetSchedule", false, false, true},
+      {"holdfast.v1.Operator/PauseSchedules", false, false, true},
+      {"holdfast.v1.Operator/ListObjectives", false, false, true},
+      {"holdfast.v1.Operator/SetObjective", false, false, true},
   };
   return *table;
 }

@@ -28,6 +28,7 @@
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/collection.h"
 #include "controller/catalog/damage.h"
+#include "controller/catalog/planning.h"
 
 namespace holdfast::catalog {
 
@@ -119,6 +120,7 @@ class Catalog {
                                    std::uint64_t at_ms) = 0;
 
   // Runs
+  // Counts those since the last success; a commit forgets them.
   virtual absl::Status RecordFailure(const SourceId& source, const RunFailure& failure) = 0;
   virtual absl::Status ClearFailure(const SourceId& source) = 0;
   virtual absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) = 0;
@@ -127,6 +129,8 @@ class Catalog {
 
   // Retention, trash and garbage.
   virtual Collection& collection() = 0;
+  // Settings, schedules, measured restores.
+  virtual Planning& planning() = 0;
 };
 
 }  // namespace holdfast::catalog

@@ -114,6 +114,7 @@ struct RunFailure {
   std::uint32_t exit_code = 0;
   std::uint32_t error_code = 0;
   std::string message;
+  std::uint64_t in_row = 1;  // so many runs failed since the last success
 };
 
 struct Totals {

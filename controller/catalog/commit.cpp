@@ -270,6 +270,8 @@ absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commi
              "WHERE row=?1 AND head=?2-1",
              source, commit.seq));
   if (db.Changes() != 1) return CheckSeq(plan.state.source, commit.seq);
+  // A snapshot ends the row of failures, also when nobody hears how its run ended.
+  RETURN_IF_ERROR(db.Run("DELETE FROM failure WHERE source=?1", source));
   return db.Run(
       "INSERT INTO snapshot(source,seq,state,run_id,snapshot_id,agent,taken_at,committed_at,"
       "partial,content_bytes,entry_count,stored_bytes,chunk_count,duration_ms,verified_at,digest,"

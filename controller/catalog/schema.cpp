@@ -1,6 +1,7 @@
 #include "controller/catalog/schema.h"
 
 #include "common/base/error.h"
+#include "controller/catalog/migration_4.h"
 #include "fmt/format.h"
 
 namespace holdfast::catalog {
@@ -91,7 +92,8 @@ struct Migration {
   int version;
   const char* sql;
 };
-constexpr Migration kMigrations[] = {{1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
+constexpr Migration kMigrations[] = {
+    {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}};
 
 }  // namespace
 

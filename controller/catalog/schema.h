@@ -10,7 +10,7 @@
 
 namespace holdfast::catalog {
 
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // chunk.state
 inline constexpr int kChunkLive = 1;

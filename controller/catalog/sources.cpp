@@ -115,8 +115,9 @@ absl::Status SqliteCatalog::RecordFailure(const SourceId& source, const RunFailu
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const SourceState state, FindSource(db, source));
     return db.Run(
-        "INSERT OR REPLACE INTO failure(source,at,exit_code,error_code,message) "
-        "VALUES(?1,?2,?3,?4,?5)",
+        "INSERT INTO failure(source,at,exit_code,error_code,message) VALUES(?1,?2,?3,?4,?5) "
+        "ON CONFLICT(source) DO UPDATE SET at=?2,exit_code=?3,error_code=?4,message=?5,"
+        "in_row=in_row+1",
         state.source.row, failure.at_ms, failure.exit_code, failure.error_code, failure.message);
   });
 }
@@ -133,7 +134,7 @@ absl::StatusOr<std::optional<RunFailure>> SqliteCatalog::LastFailure(const Sourc
     ASSIGN_OR_RETURN(const SourceState state, FindSource(db, source));
     ASSIGN_OR_RETURN(
         Statement row,
-        db.Prepare("SELECT at,exit_code,error_code,message FROM failure WHERE source=?1"));
+        db.Prepare("SELECT at,exit_code,error_code,message,in_row FROM failure WHERE source=?1"));
     ASSIGN_OR_RETURN(const bool found, row.Bind(state.source.row).Step());
     if (!found) return std::nullopt;
     RunFailure failure;
@@ -141,6 +142,7 @@ absl::StatusOr<std::optional<RunFailure>> SqliteCatalog::LastFailure(const Sourc
     failure.exit_code = static_cast<std::uint32_t>(row.Integer(1));
     failure.error_code = static_cast<std::uint32_t>(row.Integer(2));
     failure.message = row.Blob(3);
+    failure.in_row = row.Unsigned(4);
     return failure;
   });
 }

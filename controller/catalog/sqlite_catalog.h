@@ -19,7 +19,7 @@
 
 namespace holdfast::catalog {
 
-class SqliteCatalog final : public Catalog, public Collection {
+class SqliteCatalog final : public Catalog, public Collection, public Planning {
  public:
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(Env env, const std::string& path);
   // Over one connection to a database in memory, made ready by Open or by a catalog before.
@@ -90,6 +90,7 @@ class SqliteCatalog final : public Catalog, public Collection {
 
   absl::StatusOr<Totals> GetTotals() override;
   Collection& collection() override { return *this; }
+  Planning& planning() override { return *this; }
 
   absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
                       std::uint64_t purge_after_ms) override;
@@ -124,6 +125,13 @@ class SqliteCatalog final : public Catalog, public Collection {
   absl::Status SetPolicy(const SourceId& source, ByteView policy) override;
   absl::StatusOr<std::uint64_t> ClockSeen() override;
   absl::Status SetClockSeen(std::uint64_t now_ms) override;
+
+  absl::StatusOr<std::vector<SettingRow>> ListSettings() override;
+  absl::Status SetSettings(const std::vector<SettingRow>& settings) override;
+  absl::StatusOr<std::vector<ScheduleRow>> ListSchedules() override;
+  absl::Status SetSchedule(const ScheduleRow& row) override;
+  absl::StatusOr<std::vector<RestoreMeasure>> ListRestoreMeasures() override;
+  absl::Status SetRestoreMeasure(const RestoreMeasure& measure) override;
 
  private:
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,

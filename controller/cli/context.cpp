@@ -1,5 +1,7 @@
 #include "controller/cli/context.h"
 
+#include <unistd.h>
+
 #include "common/base/error.h"
 #include "common/config/paths.h"
 #include "controller/cli/key_home.h"
@@ -58,6 +60,13 @@ std::shared_ptr<OperatorClient> Connect(Context& context) {
 
 std::string HomeDirectory(const Context& context) {
   return context.home.empty() ? OperatorHome(SurroundingsOf(context)) : context.home;
+}
+
+std::string OperatorName(const Context& context) {
+  for (const char* name : {"SUDO_USER", "LOGNAME", "USER"}) {
+    if (const auto value = context.variable(name); value && !value->empty()) return *value;
+  }
+  return fmt::format("uid {}", ::getuid());
 }
 
 absl::StatusOr<SecretBytes> ReadPassphrase(Context& context, PassphraseUse use) {

@@ -44,6 +44,8 @@ absl::Status WriteOut(Context& context, ByteView bytes);
 
 std::shared_ptr<OperatorClient> Connect(Context& context);
 std::string HomeDirectory(const Context& context);
+// Who types, for what is written down about a change: a login name, not a proof.
+std::string OperatorName(const Context& context);
 
 // From --passphrase-file, HOLDFAST_PASSPHRASE_FILE or a prompt without echo.
 enum class PassphraseUse { kExisting, kNew };

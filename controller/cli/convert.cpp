@@ -79,6 +79,10 @@ SourceStatus FromProto(const v1::SourceStatus& in) {
   out.last_error = in.last_error();
   out.last_error_code = in.last_error_code();
   out.last_error_at_ms = in.last_error_at_ms();
+  out.failures_in_row = in.failures_in_row();
+  out.newest_verified_ms = in.newest_verified_ms();
+  if (in.has_schedule()) out.schedule = FromProto(in.schedule());
+  if (in.has_objective()) out.objective = FromProto(in.objective());
   return out;
 }
 
@@ -106,6 +110,7 @@ StatusReport FromProto(const v1::StatusReply& in) {
   out.warnings.assign(in.warnings().begin(), in.warnings().end());
   for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(DamageFromProto(one));
   out.scrubbed_at_ms = in.scrubbed_at_ms();
+  for (const v1::SystemObjective& one : in.systems()) out.systems.push_back(FromProto(one));
   return out;
 }
 

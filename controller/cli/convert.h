@@ -12,6 +12,7 @@ namespace holdfast::v1 {
 class AgentInfo;
 class CollectGarbageReply;
 class Installation;
+class ListObjectivesReply;
 class JobProgress;
 class JobResult;
 class RestoreOptions;
@@ -20,8 +21,11 @@ class ScrubReport;
 class Retention;
 class RetentionPolicy;
 class SnapshotSummary;
+class SourceObjective;
+class SourceSchedule;
 class SourceStatus;
 class StatusReply;
+class SystemObjective;
 }  // namespace holdfast::v1
 
 namespace holdfast::cli {
@@ -38,6 +42,10 @@ JobResult FromProto(const v1::JobResult& in);
 void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);
 Retention FromProto(const v1::Retention& in);
 Collected FromProto(const v1::CollectGarbageReply& in);
+SourceSchedule FromProto(const v1::SourceSchedule& in);
+SourceObjective FromProto(const v1::SourceObjective& in);
+SystemObjective FromProto(const v1::SystemObjective& in);
+ObjectiveReport FromProto(const v1::ListObjectivesReply& in);
 void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
 
 }  // namespace holdfast::cli

@@ -278,6 +278,59 @@ class GrpcOperatorClient final : public OperatorClient {
     return FromProto(reply);
   }
 
+  absl::StatusOr<std::vector<SourceSchedule>> ListSchedules(const ScheduleQuery& query) override {
+    v1::ListSchedulesRequest request;
+    for (const SourceId& source : query.sources) request.add_source_ids(source.bytes());
+    request.set_runs_ahead(query.runs_ahead);
+    v1::ListSchedulesReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::ListSchedules, request, &reply));
+    std::vector<SourceSchedule> schedules;
+    for (const v1::SourceSchedule& one : reply.schedules()) schedules.push_back(FromProto(one));
+    return schedules;
+  }
+
+  absl::Status SetSchedule(const ScheduleChange& change) override {
+    v1::SetScheduleRequest request;
+    if (change.group.empty()) request.set_source_id(change.source.bytes());
+    request.set_group(change.group);
+    request.set_cron(change.cron);
+    request.set_zone(change.zone);
+    request.set_jitter(change.jitter);
+    request.set_use_default(change.use_default);
+    request.set_set_by(change.by);
+    v1::SetScheduleReply reply;
+    return Call(*operator_, &v1::Operator::Stub::SetSchedule, request, &reply);
+  }
+
+  absl::Status PauseSchedules(const std::vector<SourceId>& sources, PauseVerb verb,
+                              const std::string& by) override {
+    v1::PauseSchedulesRequest request;
+    for (const SourceId& source : sources) request.add_source_ids(source.bytes());
+    request.set_resume(verb == PauseVerb::kResume);
+    request.set_set_by(by);
+    v1::PauseSchedulesReply reply;
+    return Call(*operator_, &v1::Operator::Stub::PauseSchedules, request, &reply);
+  }
+
+  absl::StatusOr<ObjectiveReport> ListObjectives() override {
+    v1::ListObjectivesReply reply;
+    RETURN_IF_ERROR(
+        Call(*operator_, &v1::Operator::Stub::ListObjectives, v1::ListObjectivesRequest(), &reply));
+    return FromProto(reply);
+  }
+
+  absl::Status SetObjective(const ObjectiveChange& change) override {
+    v1::SetObjectiveRequest request;
+    if (change.system.empty()) request.set_source_id(change.source.bytes());
+    request.set_system(change.system);
+    request.set_rpo(change.rpo);
+    request.set_rto(change.rto);
+    request.set_use_default(change.use_default);
+    request.set_set_by(change.by);
+    v1::SetObjectiveReply reply;
+    return Call(*operator_, &v1::Operator::Stub::SetObjective, request, &reply);
+  }
+
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     v1::ListSnapshotsRequest request;
     if (query.source) request.set_source_id(query.source->bytes());

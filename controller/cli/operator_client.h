@@ -81,6 +81,18 @@ class OperatorClient {
   };
   virtual absl::StatusOr<Collected> Collect(const CollectRequest& request) = 0;
 
+  struct ScheduleQuery {
+    std::vector<SourceId> sources;  // none: all
+    std::uint32_t runs_ahead = 1;
+  };
+  virtual absl::StatusOr<std::vector<SourceSchedule>> ListSchedules(const ScheduleQuery& query) = 0;
+  virtual absl::Status SetSchedule(const ScheduleChange& change) = 0;
+  enum class PauseVerb { kPause, kResume };
+  virtual absl::Status PauseSchedules(const std::vector<SourceId>& sources, PauseVerb verb,
+                                      const std::string& by) = 0;
+  virtual absl::StatusOr<ObjectiveReport> ListObjectives() = 0;
+  virtual absl::Status SetObjective(const ObjectiveChange& change) = 0;
+
   struct SnapshotQuery {
     std::optional<SourceId> source;  // empty: all
     std::uint32_t limit = 0;         // newest first, per source; 0 = the controller's 1,000

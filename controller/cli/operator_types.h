@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "controller/cli/schedule_types.h"
 
 namespace holdfast::cli {
 
@@ -25,12 +26,6 @@ struct Installation {
   std::string agent_address;
   Bytes recipients;
   std::uint64_t started_at_ms = 0;
-};
-
-struct SourceInfo {
-  SourceId id;
-  std::string name;
-  std::string kind;
 };
 
 struct AgentInfo {
@@ -77,6 +72,10 @@ struct SourceStatus {
   std::string last_error;  // of the newest run, when it failed
   std::uint32_t last_error_code = 0;
   std::uint64_t last_error_at_ms = 0;
+  std::uint64_t failures_in_row = 0;
+  std::uint64_t newest_verified_ms = 0;
+  std::optional<SourceSchedule> schedule;  // with the next run
+  std::optional<SourceObjective> objective;
 };
 
 // A source with snapshots that need chunks that are lost.
@@ -98,6 +97,7 @@ struct StatusReport {
   std::vector<std::string> warnings;
   std::vector<Damage> damage;
   std::uint64_t scrubbed_at_ms = 0;
+  std::vector<SystemObjective> systems;
 };
 
 struct ScrubProgress {

@@ -138,6 +138,9 @@ class ControlService final : public v1::Control::Service {
     absl::Duration seen_at = options_.env.clock.Monotonic();
     while (stream.Read(&message)) {
       if (message.has_progress()) options_.board->Report(agent.id, message.progress());
+      if (message.has_heartbeat()) {
+        options_.board->NoteConfig(agent.id, message.heartbeat().config_refused());
+      }
       if (message.has_result()) options_.board->Finish(agent.id, message.result());
       if (message.has_heartbeat() && options_.env.clock.Monotonic() - seen_at > kSeenEvery) {
         seen_at = options_.env.clock.Monotonic();

@@ -30,6 +30,8 @@ struct JobBoard::JobState {
   AgentId agent;
   v1::Job job;
   v1::JobProgress progress;
+  bool sent = false;
+  absl::Time sent_at;
   std::uint64_t version = 0;  // grows with every change
   bool completing = false;    // on_result was called, or is being called
   std::unique_ptr<v1::JobResult> result;
@@ -43,6 +45,7 @@ bool JobBoard::Reads(const JobState& job, const SourceId& source) {
 struct JobBoard::AgentState {
   std::shared_ptr<AgentLink> link;
   absl::Duration detached_at;
+  bool config_refused = false;
 };
 
 void AgentLink::Push(v1::ControllerMessage message) {
@@ -80,10 +83,15 @@ std::shared_ptr<AgentLink> JobBoard::Attach(const AgentId& agent,
     AgentState& state = agents_[agent];
     if (state.link) state.link->Close();
     state.link = link;
+    state.config_refused = false;
     for (const auto& [id, job] : jobs_) {
-      if (job->agent == agent && !job->result &&
-          std::find(running.begin(), running.end(), id) == running.end()) {
+      if (job->agent != agent || job->result) continue;
+      if (std::find(running.begin(), running.end(), id) != running.end()) {
+        if (!std::exchange(job->sent, true)) job->sent_at = env_.clock.Now();
+      } else if (job->sent) {
         lost.push_back(id);
+      } else {
+        Send(*link, job.get());
       }
     }
   }
@@ -107,6 +115,17 @@ bool JobBoard::IsConnected(const AgentId& agent) const {
   return found != agents_.end() && found->second.link != nullptr;
 }
 
+void JobBoard::NoteConfig(const AgentId& agent, bool refused) {
+  std::lock_guard lock(mutex_);
+  agents_[agent].config_refused = refused;
+}
+
+bool JobBoard::RefusedItsConfig(const AgentId& agent) const {
+  std::lock_guard lock(mutex_);
+  const auto found = agents_.find(agent);
+  return found != agents_.end() && found->second.link && found->second.config_refused;
+}
+
 void JobBoard::Disconnect(const AgentId& agent) {
   std::lock_guard lock(mutex_);
   const auto found = agents_.find(agent);
@@ -123,24 +142,64 @@ absl::Status JobBoard::Start(const AgentId& agent, const std::string& agent_name
         fmt::format("unable to start the job: agent '{}' is not connected", Escaped(agent_name)),
         "Start holdfast-agent on that host, or see its log for why it cannot connect.");
   }
-  if (job.kind() == v1::JOB_KIND_BACKUP) {
-    for (const auto& [id, other] : jobs_) {
-      if (!other->result && other->job.kind() == v1::JOB_KIND_BACKUP &&
-          other->job.source_id() == job.source_id()) {
-        return Error(ErrorKind::kConflict, 6041,
-                     "unable to start the backup: one of this source is running",
-                     "Wait for it to end; see 'holdfast status'.");
-      }
-    }
+  RETURN_IF_ERROR(Add(agent, job));
+  Send(*found->second.link, jobs_[job.job_id()].get());
+  return absl::OkStatus();
+}
+
+absl::Status JobBoard::StartWhenConnected(const AgentId& agent, const v1::Job& job) {
+  std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(Add(agent, job));
+  const auto found = agents_.find(agent);
+  if (found != agents_.end() && found->second.link) {
+    Send(*found->second.link, jobs_[job.job_id()].get());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobBoard::Add(const AgentId& agent, const v1::Job& job) {
+  const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
+  if (job.kind() == v1::JOB_KIND_BACKUP && FindBackup(source) != nullptr) {
+    return Error(ErrorKind::kConflict, 6041,
+                 "unable to start the backup: one of this source is running",
+                 "Wait for it to end; see 'holdfast status'.");
   }
   auto state = std::make_unique<JobState>();
   state->agent = agent;
   state->job = job;
   jobs_[job.job_id()] = std::move(state);
-  v1::ControllerMessage message;
-  *message.mutable_job() = job;
-  found->second.link->Push(std::move(message));
   return absl::OkStatus();
+}
+
+void JobBoard::Send(AgentLink& link, JobState* state) {
+  state->sent = true;
+  state->sent_at = env_.clock.Now();
+  v1::ControllerMessage message;
+  *message.mutable_job() = state->job;
+  link.Push(std::move(message));
+}
+
+void JobBoard::Withdraw(const Bytes& job_id) {
+  std::lock_guard lock(mutex_);
+  const auto job = jobs_.find(job_id);
+  if (job != jobs_.end() && !job->second->sent) jobs_.erase(job);
+}
+
+const JobBoard::JobState* JobBoard::FindBackup(const SourceId& source) const {
+  for (const auto& [id, job] : jobs_) {
+    if (!job->result && job->job.kind() == v1::JOB_KIND_BACKUP &&
+        job->job.source_id() == source.view()) {
+      return job.get();
+    }
+  }
+  return nullptr;
+}
+
+std::optional<JobBoard::ActiveBackup> JobBoard::BackupOf(const SourceId& source) const {
+  std::lock_guard lock(mutex_);
+  const JobState* job = FindBackup(source);
+  if (job == nullptr) return std::nullopt;
+  return ActiveBackup{job->sent, job->sent_at};
 }
 
 absl::Status JobBoard::Cancel(const Bytes& job_id) {
@@ -199,7 +258,6 @@ void JobBoard::Complete(const Bytes& id, const v1::JobResult& result) {
   changed_.notify_all();
 }
 
-// Jobs whose agent has been away for too long.
 void JobBoard::FinishLost() {
   std::vector<Bytes> lost;
   {
@@ -207,7 +265,7 @@ void JobBoard::FinishLost() {
     const absl::Duration now = env_.clock.Monotonic();
     for (const auto& [id, job] : jobs_) {
       const AgentState& agent = agents_[job->agent];
-      if (!job->result && !agent.link && now - agent.detached_at > kAgentPatience) {
+      if (!job->result && job->sent && !agent.link && now - agent.detached_at > kAgentPatience) {
         lost.push_back(id);
       }
     }

@@ -3,7 +3,8 @@
 // Hides:      the outbound queue of each agent's stream, progress fan-out, agents that vanish with
 // a job. Invariants: I1  Every job started ends with exactly one result: the agent's, or
 // kUnreachable made here when its agent
-//                 came back without it or stayed away for kAgentPatience.
+//                 came back without it or stayed away for kAgentPatience. One that was never sent
+//                 waits for its agent, however long; it may be withdrawn.
 //             I2  At most one backup job per source runs at a time.
 //             I3  Jobs live in memory: after a restart of the controller they are unknown
 //             (kNotFound); what they committed
@@ -17,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -62,10 +64,17 @@ class JobBoard {
   std::shared_ptr<AgentLink> Attach(const AgentId& agent, const std::vector<Bytes>& running);
   void Detach(const AgentId& agent, const std::shared_ptr<AgentLink>& link);
   bool IsConnected(const AgentId& agent) const;
+  // What an agent says about its configuration, as long as it is connected.
+  void NoteConfig(const AgentId& agent, bool refused);
+  bool RefusedItsConfig(const AgentId& agent) const;
   void Disconnect(const AgentId& agent);  // removed by an operator
 
   // kUnreachable 6040 when the agent is not connected, kConflict 6041 (I2).
   absl::Status Start(const AgentId& agent, const std::string& agent_name, const v1::Job& job);
+  // The agent gets the job when it connects, unless it says then that it is at it. kConflict 6041
+  // (I2).
+  absl::Status StartWhenConnected(const AgentId& agent, const v1::Job& job);
+  void Withdraw(const Bytes& job_id);  // only while it was not sent
   absl::Status Cancel(const Bytes& job_id);
   void Report(const AgentId& agent, const v1::JobProgress& progress);
   void Finish(const AgentId& agent, const v1::JobResult& result);
@@ -75,6 +84,14 @@ class JobBoard {
                      const std::function<bool(const v1::JobEvent&)>& emit,
                      const std::function<bool()>& stopped);
 
+  // Gives the jobs of agents that stayed away too long their result.
+  void FinishLost();
+
+  struct ActiveBackup {
+    bool sent = false;  // its agent has it
+    absl::Time sent_at;
+  };
+  std::optional<ActiveBackup> BackupOf(const SourceId& source) const;
   // True while anybody has an unfinished restore or verify job that names `source`.
   bool IsRead(const SourceId& source) const;
   // True while `agent` has an unfinished restore or verify job that names `source`.
@@ -84,7 +101,9 @@ class JobBoard {
   struct JobState;
   struct AgentState;
   static bool Reads(const JobState& job, const SourceId& source);
-  void FinishLost();
+  const JobState* FindBackup(const SourceId& source) const;
+  absl::Status Add(const AgentId& agent, const v1::Job& job);
+  void Send(AgentLink& link, JobState* state);
   void Complete(const Bytes& id, const v1::JobResult& result);
 
   Env env_;

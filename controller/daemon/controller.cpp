@@ -19,10 +19,12 @@
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
 #include "controller/daemon/rebuild_command.h"
+#include "controller/daemon/scheduled_runs.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"
+#include "controller/schedule/scheduler_thread.h"
 #include "controller/scrub/scrubber.h"
 #include "fmt/format.h"
 #include "proto/common.pb.h"
@@ -33,6 +35,17 @@ namespace {
 
 constexpr int kStopSeconds = 5;
 
+// By its result, or by the catalog: an agent may be lost after its snapshot was committed.
+bool MadeSnapshot(catalog::Catalog& catalog, const v1::Job& job, const v1::JobResult& result) {
+  if (result.exit_code() == 0 ||
+      result.exit_code() == static_cast<std::uint32_t>(ErrorKind::kPartial)) {
+    return true;
+  }
+  const auto committed =
+      catalog.FindRun(SourceId::From(job.source_id()).value_or(SourceId()), job.job_id());
+  return committed.ok() && committed->has_value();
+}
+
 // What a finished job leaves in the catalog.
 void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
                 const v1::JobResult& result) {
@@ -40,11 +53,10 @@ void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
   absl::Status status;
   if (job.kind() == v1::JOB_KIND_BACKUP) {
-    const bool good = result.exit_code() == 0 ||
-                      result.exit_code() == static_cast<std::uint32_t>(ErrorKind::kPartial);
-    status = good ? catalog.ClearFailure(source)
-                  : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
-                                                   control::FailureText(result)});
+    status = MadeSnapshot(catalog, job, result)
+                 ? catalog.ClearFailure(source)
+                 : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
+                                                  control::FailureText(result)});
   } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
     status = catalog.SetVerified(source, job.seq(), now_ms);
   }
@@ -81,19 +93,64 @@ struct Controller::Impl {
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
           NoteResult(env, *catalog, job, result);
-          if (job.kind() == v1::JOB_KIND_BACKUP) collector_thread->Wake();
+          NotePlans(job, result);
         });
     collector = std::make_unique<retention::Collector>(
         env, *catalog, *store, config.retention,
         [this](const SourceId& source) { return board->IsRead(source); });
     collector_thread = std::make_unique<retention::CollectorThread>(env.clock, *collector);
+    runs = std::make_unique<ScheduledRuns>(*board);
+    scheduler = std::make_unique<schedule::Scheduler>(env, *catalog, *runs, config.schedule,
+                                                      schedule_observer);
+    objectives = std::make_unique<objective::Objectives>(env, *catalog, config.objectives);
+    RETURN_IF_ERROR(scheduler->Load());
     RETURN_IF_ERROR(StartAgentServer(installation));
     ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
                                                           config.listen_enrollment, agent_port,
                                                           config.advertise}));
     RETURN_IF_ERROR(StartOperatorServer(installation));
     scrubber->Start();
+    scheduler_thread = std::make_unique<schedule::SchedulerThread>(env.clock, *scheduler);
     return absl::OkStatus();
+  }
+
+  absl::Status Reload(const std::string& path) {
+    const auto fresh = LoadControllerConfig(env.fs, path);
+    {
+      std::lock_guard guard(reload_mutex);
+      config_trouble = fresh.ok() ? "" : MessageOf(fresh.status());
+    }
+    RETURN_IF_ERROR(fresh.status());
+    const std::vector<std::string_view> waiting = ChangesThatNeedARestart(config, *fresh);
+    if (!waiting.empty()) {
+      log::Warn("these changes of the configuration need a restart: {}", fmt::join(waiting, ", "));
+    }
+    scheduler->Reconfigure(fresh->schedule);
+    objectives->Reconfigure(fresh->objectives);
+    return absl::OkStatus();
+  }
+
+  std::string ConfigTrouble() {
+    std::lock_guard guard(reload_mutex);
+    return config_trouble;
+  }
+
+  // What a finished job means for schedules, retention and objectives.
+  void NotePlans(const v1::Job& job, const v1::JobResult& result) {
+    const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
+    absl::Status status;
+    if (job.kind() == v1::JOB_KIND_BACKUP) {
+      const bool good = MadeSnapshot(*catalog, job, result);
+      status = scheduler->Finished(
+          source, job.job_id(),
+          good ? schedule::Scheduler::Outcome::kDone : schedule::Scheduler::Outcome::kFailed);
+      if (good) collector_thread->Wake();
+    } else if (job.kind() == v1::JOB_KIND_RESTORE && result.exit_code() == 0) {
+      status = objectives->NoteRestore(
+          source, result.restored_bytes(),
+          absl::Milliseconds(static_cast<std::int64_t>(result.duration_ms())));
+    }
+    if (!status.ok()) log::Failure(status);
   }
 
   absl::Status OpenState() {
@@ -163,7 +220,8 @@ struct Controller::Impl {
         {env, catalog.get(), store.get(), operator_access.get(), board.get(),
          authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
          HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
-         scrubber.get(), collector.get()});
+         scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
+         [this] { return ConfigTrouble(); }});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -181,6 +239,8 @@ struct Controller::Impl {
   Env env;
   ControllerConfig config;
   std::atomic<bool> stopping{false};
+  std::mutex reload_mutex;     // guards config_trouble
+  std::string config_trouble;  // why the changed file is not used; empty: it is
   std::unique_ptr<DirectoryLock> lock;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
@@ -190,6 +250,10 @@ struct Controller::Impl {
   std::unique_ptr<retention::Collector> collector;
   std::unique_ptr<retention::CollectorThread>
       collector_thread;  // outlives the servers that wake it
+  schedule::ScheduleObserver schedule_observer;
+  std::unique_ptr<ScheduledRuns> runs;
+  std::unique_ptr<schedule::Scheduler> scheduler;  // outlives the servers that bring results
+  std::unique_ptr<objective::Objectives> objectives;
   std::unique_ptr<access::Access> agent_access;
   std::unique_ptr<access::Access> operator_access;
   std::unique_ptr<grpc::Service> ingest_service;
@@ -202,6 +266,7 @@ struct Controller::Impl {
   std::unique_ptr<grpc::Server> operator_server;
   std::unique_ptr<EnrollmentServer> enrollment;
   std::unique_ptr<LocalSocket> socket;
+  std::unique_ptr<schedule::SchedulerThread> scheduler_thread;  // first to go
 };
 
 absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(Env env, ControllerConfig config) {
@@ -212,6 +277,9 @@ absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(Env env, Controlle
 
 Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Controller::~Controller() = default;
+absl::Status Controller::Reload(const std::string& config_path) {
+  return impl_->Reload(config_path);
+}
 int Controller::agent_port() const { return impl_->agent_port; }
 int Controller::enrollment_port() const { return impl_->enrollment->port(); }
 

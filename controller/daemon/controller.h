@@ -19,6 +19,10 @@ class Controller {
   static absl::StatusOr<std::unique_ptr<Controller>> Start(Env env, ControllerConfig config);
   ~Controller();
 
+  // Takes what can change while it runs: schedule and objectives. An error: all stays as it is, and
+  // `holdfast status` says so.
+  absl::Status Reload(const std::string& config_path);
+
   int agent_port() const;
   int enrollment_port() const;
 

@@ -67,8 +67,9 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
-                                  "socket", "parity", "scrub", "retention", "log"}));
+  RETURN_IF_ERROR(
+      root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
+                      "parity", "scrub", "retention", "schedule", "objectives", "log"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -82,8 +83,31 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   config.parity_percent = static_cast<unsigned>(parity);
   RETURN_IF_ERROR(ReadScrub(root, &config.scrub));
   RETURN_IF_ERROR(ReadRetention(root, &config.retention));
+  ASSIGN_OR_RETURN(config.schedule, schedule::ReadScheduleConfig(root));
+  ASSIGN_OR_RETURN(config.objectives, objective::ReadObjectiveConfig(root));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   return config;
+}
+
+std::vector<std::string_view> ChangesThatNeedARestart(const ControllerConfig& now,
+                                                      const ControllerConfig& fresh) {
+  std::vector<std::string_view> keys;
+  const auto note = [&](std::string_view key, bool differs) {
+    if (differs) keys.push_back(key);
+  };
+  note("data_directory", now.data_directory != fresh.data_directory);
+  note("listen", now.listen.text() != fresh.listen.text());
+  note("listen_enrollment", now.listen_enrollment.text() != fresh.listen_enrollment.text());
+  note("advertise", now.advertise != fresh.advertise);
+  note("socket", now.socket_path != fresh.socket_path);
+  note("parity", now.parity_percent != fresh.parity_percent);
+  note("scrub", now.scrub.enabled != fresh.scrub.enabled ||
+                    now.scrub.period != fresh.scrub.period ||
+                    now.scrub.rate_bytes != fresh.scrub.rate_bytes);
+  note("retention", now.retention.trash_time != fresh.retention.trash_time ||
+                        now.retention.sweep_delay != fresh.retention.sweep_delay);
+  note("log", now.log.level != fresh.log.level || now.log.format != fresh.log.format);
+  return keys;
 }
 
 }  // namespace holdfast::daemon

@@ -9,17 +9,23 @@
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   log: {level: info, format: text}
+//   schedule: …                     # see controller/schedule/schedule_config.h
+//   objectives: …                   # see controller/objective/objective_config.h
 // Hides:     YAML.
 // Threading: values and pure functions.
 // Errors:    kUsage with file, line and column.
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
+#include "controller/objective/objective_config.h"
 #include "controller/retention/collector.h"
+#include "controller/schedule/schedule_config.h"
 #include "controller/scrub/scrubber.h"
 
 namespace holdfast::daemon {
@@ -39,11 +45,17 @@ struct ControllerConfig {
   unsigned parity_percent = kDefaultParityPercent;
   scrub::ScrubOptions scrub;
   retention::CollectorOptions retention;
+  schedule::ScheduleConfig schedule;
+  objective::ObjectiveConfig objectives;
   log::Options log{"controller", "info", "text"};
 };
 
 // `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named
 // must exist.
 absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path);
+
+// Keys that differ and are read at the start only.
+std::vector<std::string_view> ChangesThatNeedARestart(const ControllerConfig& now,
+                                                      const ControllerConfig& fresh);
 
 }  // namespace holdfast::daemon

@@ -6,6 +6,7 @@
 #include "common/format/trust.h"
 #include "common/rpc/status.h"
 #include "controller/operator/retention_calls.h"
+#include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
 #include "controller/operator/status_report.h"
 #include "fmt/format.h"
@@ -160,6 +161,32 @@ class OperatorService final : public v1::Operator::Service {
                               const v1::CollectGarbageRequest* request,
                               v1::CollectGarbageReply* reply) override {
     return Guarded(*context, "CollectGarbage", [&] { return Collect(options_, *request, reply); });
+  }
+  grpc::Status ListSchedules(grpc::ServerContext* context, const v1::ListSchedulesRequest* request,
+                             v1::ListSchedulesReply* reply) override {
+    return Guarded(*context, "ListSchedules",
+                   [&] { return operator_service::ListSchedules(options_, *request, reply); });
+  }
+  grpc::Status SetSchedule(grpc::ServerContext* context, const v1::SetScheduleRequest* request,
+                           v1::SetScheduleReply*) override {
+    return Guarded(*context, "SetSchedule",
+                   [&] { return operator_service::SetSchedule(options_, *request); });
+  }
+  grpc::Status PauseSchedules(grpc::ServerContext* context,
+                              const v1::PauseSchedulesRequest* request,
+                              v1::PauseSchedulesReply*) override {
+    return Guarded(*context, "PauseSchedules",
+                   [&] { return operator_service::PauseSchedules(options_, *request); });
+  }
+  grpc::Status ListObjectives(grpc::ServerContext* context, const v1::ListObjectivesRequest*,
+                              v1::ListObjectivesReply* reply) override {
+    return Guarded(*context, "ListObjectives",
+                   [&] { return operator_service::ListObjectives(options_, reply); });
+  }
+  grpc::Status SetObjective(grpc::ServerContext* context, const v1::SetObjectiveRequest* request,
+                            v1::SetObjectiveReply*) override {
+    return Guarded(*context, "SetObjective",
+                   [&] { return operator_service::SetObjective(options_, *request); });
   }
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* writer) override {

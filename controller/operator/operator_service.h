@@ -15,7 +15,9 @@
 #include "common/env/env.h"
 #include "controller/access/access.h"
 #include "controller/control/job_board.h"
+#include "controller/objective/objectives.h"
 #include "controller/retention/collector.h"
+#include "controller/schedule/scheduler.h"
 #include "controller/scrub/scrubber.h"
 #include "controller/store/store.h"
 
@@ -38,6 +40,9 @@ struct OperatorServiceOptions {
   std::function<bool()> stopping;  // watches end when the daemon stops
   scrub::Scrubber* scrubber = nullptr;
   retention::Collector* collector = nullptr;
+  schedule::Scheduler* scheduler = nullptr;
+  objective::Objectives* objectives = nullptr;
+  std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

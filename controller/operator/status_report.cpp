@@ -1,8 +1,11 @@
 #include "controller/operator/status_report.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "controller/control/summaries.h"
+#include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
 #include "fmt/format.h"
 #include "proto/operator.pb.h"
@@ -27,7 +30,32 @@ absl::Status FillSourceStatus(const OperatorServiceOptions& options,
     control::FillSummary(snapshots.front(), source, out->agent_name(), out->mutable_newest());
   }
   ASSIGN_OR_RETURN(const auto failure, options.catalog->LastFailure(source.id));
-  if (failure) control::FillFailure(*failure, out);
+  if (failure) {
+    control::FillFailure(*failure, out);
+    out->set_failures_in_row(failure->in_row);
+  }
+  std::uint64_t verified_ms = 0;
+  for (const auto& snapshot : snapshots) {
+    verified_ms = std::max(verified_ms, snapshot.verified_at_ms);
+  }
+  out->set_newest_verified_ms(verified_ms);
+  return absl::OkStatus();
+}
+
+// Both lists are of the same sources; one that came between the two has nothing to show yet.
+absl::Status FillPlans(const OperatorServiceOptions& options, v1::StatusReply* out) {
+  ASSIGN_OR_RETURN(const auto schedules, options.scheduler->List(1));
+  ASSIGN_OR_RETURN(const objective::Report report, options.objectives->Judge());
+  for (v1::SourceStatus& source : *out->mutable_sources()) {
+    const std::string& id = source.source().source_id();
+    for (const auto& one : schedules) {
+      if (one.source.id.view() == id) FillSchedule(one, source.mutable_schedule());
+    }
+    for (const auto& one : report.sources) {
+      if (one.source.id.view() == id) FillObjective(one, source.mutable_objective());
+    }
+  }
+  for (const auto& system : report.systems) FillObjective(system, out->add_systems());
   return absl::OkStatus();
 }
 
@@ -38,7 +66,17 @@ void AddWarnings(const OperatorServiceOptions& options, v1::StatusReply* out) {
   if (out->store_free_bytes() < kLowSpaceBytes) {
     out->add_warnings("less than 1 GiB is free where the store lies");
   }
+  if (const std::string trouble = options.config_trouble(); !trouble.empty()) {
+    out->add_warnings("the changed configuration is not used: " + trouble);
+  }
   for (const v1::AgentInfo& agent : out->agents()) {
+    const auto id = AgentId::From(agent.agent_id());
+    if (id && options.board->RefusedItsConfig(*id)) {
+      out->add_warnings(fmt::format(
+          "agent '{}' cannot use its changed configuration and goes on with the old one; see its "
+          "log",
+          Escaped(agent.name())));
+    }
     if (std::abs(agent.clock_skew_ms()) > kClockWarnMs) {
       out->add_warnings(fmt::format("the clock of agent '{}' is {} s off", Escaped(agent.name()),
                                     agent.clock_skew_ms() / 1000));
@@ -91,6 +129,7 @@ absl::Status FillStatus(const OperatorServiceOptions& options, v1::StatusReply* 
   for (const catalog::SourceRow& source : sources) {
     RETURN_IF_ERROR(FillSourceStatus(options, source, out->add_sources()));
   }
+  RETURN_IF_ERROR(FillPlans(options, out));
   ASSIGN_OR_RETURN(const auto agents, options.catalog->ListAgents(false));
   for (const catalog::AgentRow& agent : agents) {
     RETURN_IF_ERROR(FillAgent(options, agent, out->add_agents()));

@@ -226,10 +226,12 @@ class Rig:
         return dict(os.environ, LD_PRELOAD=f"{BIN}/holdfast_traffic_tap.so", HOLDFAST_TAP=self.tap(name))
 
     def start_controller(self, wait=True):
+        # Nothing happens by itself unless a test wants it.
+        still = "" if "schedule:" in self.controller_settings else 'schedule: {cron: "0 0 29 2 *"}\n'
         config = self.write("controller.yaml",
                             f"data_directory: {self.data}\nlisten: 127.0.0.1:{self.port}\n"
                             f"listen_enrollment: 127.0.0.1:{self.enrollment_port}\n"
-                            f"socket: {self.socket}\n{self.controller_settings}")
+                            f"socket: {self.socket}\n{still}{self.controller_settings}")
         self.controller = Daemon([f"{BIN}/holdfast-controller", "--config", config],
                                  self.path("controller.log"), self._environment("controller"))
         if wait:

@@ -14,14 +14,15 @@ void Manifest(ByteView input);  // entries, manifest stream, snapshot facts
 void Trust(ByteView input);     // record, reference list, the documents of trust.h
 void Config(ByteView input);    // YAML and every conversion of a node
 void Text(ByteView input);      // join token, key texts, recovery kit
+void Cron(ByteView input);      // schedules in any zone
 
 struct Target {
   std::string_view name;
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"object", Object}, {"pack", Pack},     {"manifest", Manifest},
-    {"trust", Trust},   {"config", Config}, {"text", Text},
+    {"object", Object}, {"pack", Pack}, {"manifest", Manifest}, {"trust", Trust},
+    {"config", Config}, {"text", Text}, {"cron", Cron},
 };
 
 }  // namespace holdfast::fuzz

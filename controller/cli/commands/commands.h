@@ -31,5 +31,8 @@ void AddForget(Command& program, Context& context);
 void AddUndelete(Command& program, Context& context);
 void AddRetention(Command& program, Context& context);
 void AddGc(Command& program, Context& context);
+void AddSchedule(Command& program, Context& context);
+void AddObjective(Command& program, Context& context);
+void AddConfig(Command& program, Context& context);
 
 }  // namespace holdfast::cli

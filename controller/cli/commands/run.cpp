@@ -43,6 +43,9 @@ void AddCommands(Command& program, Context& context) {
   AddUndelete(program, context);
   AddRetention(program, context);
   AddGc(program, context);
+  AddSchedule(program, context);
+  AddObjective(program, context);
+  AddConfig(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

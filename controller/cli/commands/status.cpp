@@ -1,16 +1,19 @@
 // `holdfast status`: one screen that says whether everything is backed up.
 //
-// Exit status: 0 whatever it shows; others in DESIGN 12. It shows what the controller knows, no
-// more.
+// Exit status: 0; 9 when an objective is broken; others in DESIGN 12. It shows what the controller
+// knows, no more.
 
 #include "common/base/error.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/render/json.h"
+#include "controller/cli/render/plan_text.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {
 namespace {
+
+constexpr int kExitBroken = 9;
 
 struct Warning {
   std::string text;
@@ -19,6 +22,57 @@ struct Warning {
 
 absl::Duration AgeOf(Context& context, std::uint64_t unix_ms) {
   return context.env.clock.Now() - absl::FromUnixMillis(static_cast<std::int64_t>(unix_ms));
+}
+
+// Names of the sources and systems whose objective is broken.
+std::vector<std::string> BrokenOf(const StatusReport& status) {
+  std::vector<std::string> names;
+  for (const SystemObjective& one : status.systems) {
+    if (one.standing.broken) names.push_back(one.name);
+  }
+  for (const SourceStatus& one : status.sources) {
+    if (one.objective && one.objective->standing.broken) names.push_back(one.source.name);
+  }
+  return names;
+}
+
+void WarnOfPlans(const SourceStatus& one, std::vector<Warning>* warnings) {
+  const std::string name = Escaped(one.source.name);
+  if (one.objective && one.objective->standing.state == "broken") {
+    const ObjectiveStanding& standing = one.objective->standing;
+    warnings->push_back(
+        {fmt::format("source '{}' breaks its objective: nothing newer than {} can be restored, {} "
+                     "is allowed",
+                     name, AgeText(absl::Seconds(static_cast<std::int64_t>(standing.age_seconds))),
+                     Escaped(standing.rpo.text, 20)),
+         "holdfast backup " + name});
+  }
+  if (one.objective && one.objective->standing.restore_too_slow) {
+    warnings->push_back(
+        {fmt::format("a restore of source '{}' takes {}", name, RtoText(one.objective->standing)),
+         "holdfast objective set " + name + " --rto … says what is bearable."});
+  }
+  if (!one.schedule) return;
+  const SourceSchedule& schedule = *one.schedule;
+  if (schedule.paused_at_ms != 0) {
+    warnings->push_back({fmt::format("the schedule of source '{}' is paused by {}", name,
+                                     Escaped(schedule.paused_by, 64)),
+                         "holdfast schedule resume " + name});
+  }
+  if (schedule.waiting) {
+    warnings->push_back({fmt::format("source '{}' is due, but its agent is away", name), ""});
+  }
+  if (schedule.skipped_in_row >= 2) {
+    warnings->push_back(
+        {fmt::format("{} scheduled runs of source '{}' were skipped in a row: one is still active",
+                     schedule.skipped_in_row, name),
+         "holdfast schedule list " + name});
+  }
+  if (!schedule.problem.empty()) {
+    warnings->push_back({fmt::format("source '{}' is not backed up by itself: {}", name,
+                                     Escaped(schedule.problem, 200)),
+                         "holdfast schedule set " + name + " --default"});
+  }
 }
 
 std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
@@ -32,6 +86,9 @@ std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
       std::string text =
           fmt::format("source '{}' failed {} ago: {}", name,
                       AgeText(AgeOf(context, one.last_error_at_ms)), Escaped(one.last_error, 400));
+      if (one.failures_in_row > 1) {
+        text += fmt::format(" ({} times in a row)", one.failures_in_row);
+      }
       if (one.last_error_code != 0) text += fmt::format(" (HF-{:04})", one.last_error_code);
       warnings.push_back({std::move(text), "holdfast backup " + name});
     }
@@ -42,6 +99,7 @@ std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
       warnings.push_back(
           {fmt::format("the newest snapshot of source '{}' is incomplete", name), ""});
     }
+    WarnOfPlans(one, &warnings);
   }
   for (const AgentInfo& agent : status.agents) {
     if (agent.removed || agent.connected) continue;
@@ -65,18 +123,29 @@ std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
   return warnings;
 }
 
-Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings) {
+Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings,
+            const std::vector<std::string>& broken) {
   Json sources = Json::array();
   for (const SourceStatus& one : status.sources) {
-    sources.push_back({{"name", one.source.name},
-                       {"kind", one.source.kind},
-                       {"id", one.source.id.hex()},
-                       {"agent", one.agent_name},
-                       {"connected", one.connected},
-                       {"snapshots", one.snapshot_count},
-                       {"newest", one.newest ? SnapshotJson(*one.newest) : Json()},
-                       {"last_error", one.last_error},
-                       {"last_error_at", JsonTime(one.last_error_at_ms)}});
+    sources.push_back(
+        {{"name", one.source.name},
+         {"kind", one.source.kind},
+         {"id", one.source.id.hex()},
+         {"agent", one.agent_name},
+         {"connected", one.connected},
+         {"snapshots", one.snapshot_count},
+         {"newest", one.newest ? SnapshotJson(*one.newest) : Json()},
+         {"last_error", one.last_error},
+         {"last_error_at", JsonTime(one.last_error_at_ms)},
+         {"failures_in_row", one.failures_in_row},
+         {"newest_verified_at", JsonTime(one.newest_verified_ms)},
+         {"schedule", one.schedule ? ScheduleJson(*one.schedule) : Json()},
+         {"objective", one.objective ? StandingJson(one.objective->standing) : Json()}});
+  }
+  Json systems = Json::array();
+  for (const SystemObjective& one : status.systems) {
+    systems.push_back(
+        {{"name", one.name}, {"sources", one.sources}, {"objective", StandingJson(one.standing)}});
   }
   Json agents = Json::array();
   for (const AgentInfo& agent : status.agents) agents.push_back(AgentJson(agent));
@@ -92,7 +161,9 @@ Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings) {
             {"started_at", JsonTime(installation.started_at_ms)},
             {"agent_address", installation.agent_address},
             {"enrollment_address", installation.enrollment_address}}},
+          {"objectives_broken", broken},
           {"sources", std::move(sources)},
+          {"systems", std::move(systems)},
           {"agents", std::move(agents)},
           {"store",
            {{"bytes", status.store_bytes},
@@ -103,10 +174,60 @@ Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings) {
           {"warnings", std::move(texts)}};
 }
 
+std::string ProofText(Context& context, const SourceStatus& one) {
+  if (one.newest_verified_ms == 0) return "not verified";
+  return fmt::format("verified {} ago", AgeText(AgeOf(context, one.newest_verified_ms)));
+}
+
+std::string SourcesText(Context& context, const StatusReport& status) {
+  Table table({{"SOURCE"},
+               {"KIND"},
+               {"AGENT"},
+               {"NEWEST RESTORABLE"},
+               {"AGE", Align::kRight},
+               {"RPO"},
+               {"SIZE", Align::kRight},
+               {"+LAST RUN", Align::kRight},
+               {"NEXT RUN"},
+               {"PROOF"}});
+  for (const SourceStatus& one : status.sources) {
+    const auto& newest = one.newest;
+    std::uint64_t point_ms = newest ? newest->taken_at_ms : 0;
+    if (one.objective) point_ms = one.objective->standing.point_ms;
+    table.Add(
+        {Escaped(one.source.name, 60), Escaped(one.source.kind, 20),
+         Escaped(one.agent_name, 60) + (one.connected ? "" : " (away)"),
+         TimeText(point_ms, context.zone), point_ms != 0 ? AgeText(AgeOf(context, point_ms)) : "-",
+         one.objective ? RpoText(one.objective->standing) : "-",
+         newest ? SizeText(newest->content_bytes) : "-",
+         newest ? SizeText(newest->stored_bytes) : "-",
+         one.schedule ? NextRunText(*one.schedule, context.env.clock.Now(), context.zone) : "-",
+         ProofText(context, one)});
+  }
+  return table.Render();
+}
+
+std::string SystemsText(const StatusReport& status) {
+  std::string text;
+  for (const SystemObjective& one : status.systems) {
+    const ObjectiveStanding& standing = one.standing;
+    text += fmt::format("system {}   age {}, RPO {}   restore takes {}\n", Escaped(one.name, 60),
+                        AgeText(absl::Seconds(static_cast<std::int64_t>(standing.age_seconds))),
+                        RpoText(standing), RtoText(standing));
+  }
+  return text;
+}
+
 std::string ToText(Context& context, const StatusReport& status,
-                   const std::vector<Warning>& warnings) {
+                   const std::vector<Warning>& warnings, const std::vector<std::string>& broken) {
   const Installation& installation = status.installation;
-  std::string text = fmt::format(
+  std::string text;
+  if (!broken.empty()) {
+    text = "OBJECTIVES BROKEN:";
+    for (const std::string& name : broken) text += " " + Escaped(name, 60);
+    text += "\n";
+  }
+  text += fmt::format(
       "controller {}   up {}   store {}, {} free\n",
       Escaped(installation.agent_address.empty() ? "(no address)" : installation.agent_address, 80),
       installation.started_at_ms == 0 ? "?" : AgeText(AgeOf(context, installation.started_at_ms)),
@@ -114,29 +235,8 @@ std::string ToText(Context& context, const StatusReport& status,
   if (status.sources.empty()) {
     text += "No source is configured on any agent yet.\n";
   } else {
-    Table table({{"SOURCE"},
-                 {"KIND"},
-                 {"AGENT"},
-                 {"NEWEST"},
-                 {"AGE", Align::kRight},
-                 {"SIZE", Align::kRight},
-                 {"+LAST RUN", Align::kRight},
-                 {"SNAPSHOTS", Align::kRight},
-                 {"PROOF"}});
-    for (const SourceStatus& one : status.sources) {
-      const auto& newest = one.newest;
-      table.Add(
-          {Escaped(one.source.name, 60), Escaped(one.source.kind, 20),
-           Escaped(one.agent_name, 60) + (one.connected ? "" : " (away)"),
-           TimeText(newest ? newest->taken_at_ms : 0, context.zone),
-           newest ? AgeText(AgeOf(context, newest->taken_at_ms)) : "-",
-           newest ? SizeText(newest->content_bytes) : "-",
-           newest ? SizeText(newest->stored_bytes) : "-", CountText(one.snapshot_count),
-           newest && newest->verified_at_ms != 0
-               ? fmt::format("verified {} ago", AgeText(AgeOf(context, newest->verified_at_ms)))
-               : "not verified"});
-    }
-    text += table.Render();
+    text += SourcesText(context, status);
+    text += SystemsText(status);
   }
   for (const Warning& warning : warnings) {
     text += fmt::format("warning: {}\n", warning.text);
@@ -146,11 +246,15 @@ std::string ToText(Context& context, const StatusReport& status,
   return text;
 }
 
-absl::Status Status(Context& context) {
-  ASSIGN_OR_RETURN(const StatusReport status, Connect(context)->Status());
-  const std::vector<Warning> warnings = WarningsOf(context, status);
-  return WriteOut(context, context.json ? JsonLine(ToJson(status, warnings))
-                                        : ToText(context, status, warnings));
+int Status(Context& context) {
+  const auto status = Connect(context)->Status();
+  if (!status.ok()) return Report(context, status.status());
+  const std::vector<Warning> warnings = WarningsOf(context, *status);
+  const std::vector<std::string> broken = BrokenOf(*status);
+  const int code =
+      Report(context, WriteOut(context, context.json ? JsonLine(ToJson(*status, warnings, broken))
+                                                     : ToText(context, *status, warnings, broken)));
+  return code == 0 && !broken.empty() ? kExitBroken : code;
 }
 
 }  // namespace
@@ -158,7 +262,7 @@ absl::Status Status(Context& context) {
 void AddStatus(Command& program, Context& context) {
   Command command = program.Verb("status", "Is everything backed up?");
   command.Footer(Examples("holdfast status", "holdfast status --json"));
-  command.Action([&context] { context.exit_code = Report(context, Status(context)); });
+  command.Action([&context] { context.exit_code = Status(context); });
 }
 
 }  // namespace holdfast::cli

@@ -22,6 +22,7 @@
 #include "common/rpc/channel.h"
 #include "controller/control/control_service.h"
 #include "controller/daemon/authority.h"
+#include "controller/daemon/scheduled_runs.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
@@ -56,6 +57,11 @@ class TestController {
     collector_ = std::make_unique<retention::Collector>(
         env_, *catalog_, *store_, retention::CollectorOptions(),
         [this](const SourceId& source) { return board_->IsRead(source); });
+    runs_ = std::make_unique<daemon::ScheduledRuns>(*board_);
+    scheduler_ = std::make_unique<schedule::Scheduler>(env_, *catalog_, *runs_,
+                                                       schedule::ScheduleConfig(), observer_);
+    objectives_ =
+        std::make_unique<objective::Objectives>(env_, *catalog_, objective::ObjectiveConfig());
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
     operators_.server =
@@ -72,6 +78,9 @@ class TestController {
       *side = {side->listener};
     }
     collector_.reset();
+    objectives_.reset();
+    scheduler_.reset();
+    runs_.reset();
     board_.reset();
     authority_.reset();
     scrubber_.reset();
@@ -225,7 +234,8 @@ class TestController {
     side.services.push_back(operator_service::MakeOperatorService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
-         [] { return false; }, scrubber_.get(), collector_.get()}));
+         [] { return false; }, scrubber_.get(), collector_.get(), scheduler_.get(),
+         objectives_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -266,6 +276,10 @@ class TestController {
   std::unique_ptr<daemon::Authority> authority_;
   std::unique_ptr<control::JobBoard> board_;
   std::unique_ptr<retention::Collector> collector_;
+  schedule::ScheduleObserver observer_;
+  std::unique_ptr<daemon::ScheduledRuns> runs_;
+  std::unique_ptr<schedule::Scheduler> scheduler_;
+  std::unique_ptr<objective::Objectives> objectives_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};
 };

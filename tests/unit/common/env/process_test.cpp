@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/env/clock.h"
+#include "common/env/file_system.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast {
@@ -130,6 +131,41 @@ TEST(ProcessTest, DeadlineKillsTheChild) {
   const absl::Status status = Output(options).status();
   EXPECT_EQ(CodeOf(status), 2004);
   EXPECT_EQ(ExitCodeOf(status), 10);
+}
+
+TEST(ProcessTest, AnyStatusMayBeAResult) {
+  ProcessOptions options = Shell("echo out; echo err >&2; exit 7");
+  options.any_status = true;
+  std::string output;
+  const auto result = RunProcess(
+      options,
+      [&](ByteView piece) {
+        output.append(piece);
+        return absl::OkStatus();
+      },
+      std::stop_token());
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->exit_status, 7);
+  EXPECT_EQ(output, "out\n");
+  EXPECT_EQ(result->standard_error, "err\n");
+}
+
+TEST(ProcessTest, AGroupIsKilledWithAllThatItStarted) {
+  test::TempDir directory;
+  ProcessOptions options = Shell("sleep 60 & echo $! > " + directory / "pid" + "; exec sleep 60");
+  options.own_group = true;
+  options.deadline = absl::Milliseconds(500);
+  EXPECT_EQ(CodeOf(Output(options).status()), 2004);
+  const auto text = RealFileSystem().ReadFile(directory / "pid");
+  ASSERT_TRUE(text.ok()) << text.status();
+  const pid_t pid = std::stoi(*text);
+  // Init may still have to reap it: then it is a zombie, which takes no signal to heart.
+  for (int i = 0; i < 100 && ::kill(pid, 0) == 0; ++i) {
+    const auto state = RealFileSystem().ReadFile("/proc/" + std::to_string(pid) + "/stat");
+    if (state.ok() && state->find(") Z") != std::string::npos) return;
+    RealClock().SleepFor(absl::Milliseconds(20), std::stop_token());
+  }
+  EXPECT_NE(::kill(pid, 0), 0) << "what the command started is still there";
 }
 
 }  // namespace

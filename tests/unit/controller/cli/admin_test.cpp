@@ -164,7 +164,7 @@ TEST_F(ListingTest, StatusWarnsOfWhatIsMissing) {
       << text;
   EXPECT_EQ(text.find("'old'"), std::string::npos);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
-  for (const char* untold : {"RPO", "next run", "RTO"}) {
+  for (const char* untold : {"BROKEN", " ok", "paused"}) {
     EXPECT_EQ(text.find(untold), std::string::npos) << "shows what nobody knows: " << untold;
   }
 

@@ -131,6 +131,40 @@ class FakeClient final : public OperatorClient {
     collections.push_back(request);
     return collected;
   }
+  absl::StatusOr<std::vector<SourceSchedule>> ListSchedules(const ScheduleQuery& query) override {
+    schedule_queries.push_back(query);
+    std::vector<SourceSchedule> list;
+    for (const SourceSchedule& one : schedules) {
+      const bool wanted = query.sources.empty() ||
+                          std::find(query.sources.begin(), query.sources.end(), one.source.id) !=
+                              query.sources.end();
+      if (wanted) list.push_back(one);
+    }
+    return list;
+  }
+  absl::Status SetSchedule(const ScheduleChange& change) override {
+    if (!schedule_error.ok()) return schedule_error;
+    schedule_changes.push_back(change);
+    return absl::OkStatus();
+  }
+  absl::Status PauseSchedules(const std::vector<SourceId>& sources, PauseVerb verb,
+                              const std::string&) override {
+    pauses.emplace_back(sources, verb);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<ObjectiveReport> ListObjectives() override { return objectives; }
+  absl::Status SetObjective(const ObjectiveChange& change) override {
+    objective_changes.push_back(change);
+    return absl::OkStatus();
+  }
+  std::vector<SourceSchedule> schedules;
+  std::vector<ScheduleQuery> schedule_queries;
+  std::vector<ScheduleChange> schedule_changes;
+  absl::Status schedule_error;
+  std::vector<std::pair<std::vector<SourceId>, PauseVerb>> pauses;
+  ObjectiveReport objectives;
+  std::vector<ObjectiveChange> objective_changes;
+
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     std::vector<SnapshotSummary> result;
     std::map<SourceId, std::uint32_t> counts;

@@ -195,6 +195,61 @@ TEST_F(JobBoardTest, ANewerStreamClosesTheOlderAndIsNotDetachedByIt) {
   EXPECT_TRUE(closed);
 }
 
+TEST_F(JobBoardTest, AJobThatMayWaitIsSentWhenItsAgentConnects) {
+  ASSERT_TRUE(board_.StartWhenConnected(agent_, Job('a')).ok());
+  const SourceId source = *SourceId::From(Bytes(16, 's'));
+  ASSERT_TRUE(board_.BackupOf(source).has_value());
+  EXPECT_FALSE(board_.BackupOf(source)->sent);
+  EXPECT_EQ(CodeOf(board_.StartWhenConnected(agent_, Job('b'))), 6041);
+  clock_.now += absl::Hours(100);
+  board_.FinishLost();
+  EXPECT_TRUE(results_.empty()) << "what was never sent is not lost";
+  bool closed = false;
+  const auto link = board_.Attach(agent_, {});
+  const auto message = link->Pop(&closed);
+  ASSERT_NE(message, nullptr);
+  EXPECT_EQ(message->job().job_id(), Bytes(16, 'a'));
+  EXPECT_TRUE(board_.BackupOf(source)->sent);
+  EXPECT_EQ(board_.BackupOf(source)->sent_at, clock_.Now());
+  board_.Finish(agent_, Result('a'));
+  EXPECT_FALSE(board_.BackupOf(source).has_value());
+  ASSERT_TRUE(board_.StartWhenConnected(agent_, Job('c')).ok());
+  EXPECT_TRUE(board_.BackupOf(source)->sent) << "a connected agent gets it at once";
+}
+
+TEST_F(JobBoardTest, AnAgentThatIsAtAJobAlreadyDoesNotGetItAgain) {
+  ASSERT_TRUE(board_.StartWhenConnected(agent_, Job('a')).ok());
+  bool closed = false;
+  const auto link = board_.Attach(agent_, {Bytes(16, 'a')});
+  EXPECT_EQ(link->Pop(&closed), nullptr);
+  EXPECT_TRUE(board_.BackupOf(*SourceId::From(Bytes(16, 's')))->sent);
+  board_.Finish(agent_, Result('a', 10));
+  ASSERT_EQ(results_.size(), 1u);
+  EXPECT_EQ(results_[0].second, 10u);
+}
+
+TEST_F(JobBoardTest, OnlyAJobThatWaitsIsWithdrawn) {
+  ASSERT_TRUE(board_.StartWhenConnected(agent_, Job('a')).ok());
+  board_.Withdraw(Bytes(16, 'a'));
+  bool closed = false;
+  const auto link = board_.Attach(agent_, {});
+  EXPECT_EQ(link->Pop(&closed), nullptr);
+  ASSERT_TRUE(board_.StartWhenConnected(agent_, Job('b')).ok());
+  board_.Withdraw(Bytes(16, 'b'));
+  EXPECT_TRUE(board_.BackupOf(*SourceId::From(Bytes(16, 's'))).has_value());
+}
+
+TEST_F(JobBoardTest, WhatAnAgentSaysOfItsConfigurationHoldsWhileItIsConnected) {
+  const auto link = board_.Attach(agent_, {});
+  board_.NoteConfig(agent_, true);
+  EXPECT_TRUE(board_.RefusedItsConfig(agent_));
+  EXPECT_FALSE(board_.RefusedItsConfig(other_agent_));
+  board_.Detach(agent_, link);
+  EXPECT_FALSE(board_.RefusedItsConfig(agent_));
+  const auto again = board_.Attach(agent_, {});
+  EXPECT_FALSE(board_.RefusedItsConfig(agent_));
+}
+
 TEST_F(JobBoardTest, CancelReachesTheAgent) {
   const auto link = board_.Attach(agent_, {});
   ASSERT_TRUE(Start(Job('a')).ok());

@@ -1,0 +1,198 @@
+#include "controller/schedule/scheduler.h"
+
+#include "common/base/error.h"
+#include "common/log/log.h"
+#include "controller/schedule/times.h"
+#include "fmt/format.h"
+
+namespace holdfast::schedule {
+namespace {
+
+constexpr absl::Duration kLate = absl::Minutes(2);  // more than a look and a busy moment
+
+}  // namespace
+
+Scheduler::Scheduler(Env env, catalog::Catalog& catalog, BackupRuns& runs, ScheduleConfig config,
+                     ScheduleObserver& observer)
+    : env_(env), catalog_(catalog), runs_(runs), observer_(observer), config_(std::move(config)) {}
+
+absl::Status Scheduler::Load() {
+  std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(auto settings, catalog_.planning().ListSettings());
+  commands_ = CommandSettings(std::move(settings));
+  ASSIGN_OR_RETURN(const auto rows, catalog_.planning().ListSchedules());
+  for (const catalog::ScheduleRow& row : rows) {
+    Entry& entry = EntryOf(row.source);
+    entry.row = row;
+    if (row.run_id.empty()) continue;
+    ASSIGN_OR_RETURN(const auto committed, catalog_.FindRun(row.source, row.run_id));
+    if (committed) {
+      catalog::ScheduleRow next = row;
+      next.run_id.clear();
+      next.skipped_in_row = 0;
+      RETURN_IF_ERROR(Put(&entry, next));
+      continue;
+    }
+    ASSIGN_OR_RETURN(const catalog::SourceRow source, catalog_.GetSource(row.source));
+    RETURN_IF_ERROR(runs_.Expect(source, row.run_id));
+    entry.waiting_since = env_.clock.Monotonic();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Tick() {
+  runs_.Settle();
+  std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(const auto sources, catalog_.ListSources(true));
+  absl::Status first_error;
+  for (const catalog::SourceRow& source : sources) {
+    const absl::Status status = TickSource(source);
+    if (first_error.ok() && !status.ok()) {
+      first_error = WithContext(
+          status, fmt::format("unable to follow the schedule of '{}'", Escaped(source.name)));
+    }
+  }
+  return first_error;
+}
+
+absl::Status Scheduler::TickSource(const catalog::SourceRow& source) {
+  Entry& entry = EntryOf(source.id);
+  WatchWaiting(source, &entry);
+  catalog::ScheduleRow row = entry.row;
+  const absl::Time now = env_.clock.Now();
+  if (row.first_seen_ms == 0) row.first_seen_ms = ToMillis(now);
+  if (row.paused_at_ms != 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string agent, AgentName(source.agent));
+  const Texts texts = TextsOf(source, agent);
+  ASSIGN_OR_RETURN(const Plan plan, MakePlan(texts.cron.text, texts.zone.text, texts.jitter.text));
+  const absl::Duration offset = OffsetOf(source.id, plan.jitter);
+  const Look look = LookAt(plan, offset, StandingOf(row), now);
+  if (!look.fire) {
+    entry.late_since.reset();
+    row.due_ms = ToMillis(look.due);
+    if (row.due_ms == entry.row.due_ms && entry.row.first_seen_ms != 0) return absl::OkStatus();
+    return Put(&entry, row);
+  }
+  const bool is_late = now - FromMillis(row.due_ms) - offset > kLate;
+  if (is_late) {
+    const absl::Duration running = env_.clock.Monotonic();
+    if (!entry.late_since) entry.late_since = running;
+    if (running - *entry.late_since < offset) return absl::OkStatus();
+  }
+  return Fire(source, &entry, look, is_late);
+}
+
+// A run whose agent was away when it was due.
+void Scheduler::WatchWaiting(const catalog::SourceRow& source, Entry* entry) {
+  if (!entry->waiting_since) return;
+  if (runs_.StateOf(source.id).kind != RunState::Kind::kWaiting) {
+    if (entry->told_late) observer_.OnCaughtUp(source, FromMillis(entry->row.fired_ms));
+    entry->waiting_since.reset();
+    entry->told_late = false;
+    return;
+  }
+  if (entry->told_late || env_.clock.Monotonic() - *entry->waiting_since < kLateAfter) return;
+  entry->told_late = true;
+  log::Warn("the run of source '{}' waits for its agent", Escaped(source.name));
+  observer_.OnLate(source);
+}
+
+absl::Status Scheduler::Fire(const catalog::SourceRow& source, Entry* entry, const Look& look,
+                             bool is_late) {
+  catalog::ScheduleRow row = entry->row;
+  row.due_ms = ToMillis(look.due);
+  row.fired_ms = ToMillis(look.handled);
+  const RunState::Kind active = runs_.StateOf(source.id).kind;
+  const bool waits = active == RunState::Kind::kWaiting;
+  // The run that waits serves for this time too.
+  const std::uint64_t missed = look.passed + (waits ? 1 : 0);
+  row.missed += missed;
+  entry->late_since.reset();
+  if (waits) {
+    RETURN_IF_ERROR(Put(entry, row));
+  } else if (active == RunState::Kind::kRunning) {
+    RETURN_IF_ERROR(Skip(source, entry, row));
+  } else {
+    RETURN_IF_ERROR(Claim(source, entry, row, is_late));
+  }
+  if (missed > 0) {
+    log::Warn("source '{}': {} scheduled runs were missed", Escaped(source.name), missed);
+    observer_.OnMissed(source, missed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Claim(const catalog::SourceRow& source, Entry* entry,
+                              catalog::ScheduleRow row, bool is_late) {
+  row.run_id = env_.rng.Draw(16);
+  RETURN_IF_ERROR(Put(entry, row));
+  const auto started = runs_.Start(source, row.run_id);
+  if (!started.ok() || *started == BackupRuns::Started::kBusy) {
+    row.run_id.clear();
+    if (!started.ok()) {
+      ++row.missed;
+      RETURN_IF_ERROR(Put(entry, row));
+      observer_.OnMissed(source, 1);
+      return started.status();
+    }
+    return Skip(source, entry, row);
+  }
+  if (*started == BackupRuns::Started::kWaiting) {
+    entry->waiting_since = env_.clock.Monotonic();
+    entry->told_late = false;
+    log::Warn("source '{}' is due, but its agent is away: it is backed up when it connects",
+              Escaped(source.name));
+    return absl::OkStatus();
+  }
+  log::Info("source '{}' is backed up by its schedule{}", Escaped(source.name),
+            is_late ? ", later than planned" : "");
+  if (is_late) observer_.OnCaughtUp(source, FromMillis(row.fired_ms));
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Skip(const catalog::SourceRow& source, Entry* entry,
+                             catalog::ScheduleRow row) {
+  ++row.skipped;
+  ++row.skipped_in_row;
+  RETURN_IF_ERROR(Put(entry, row));
+  log::Warn("source '{}' is due, but its run before is still active: skipped ({} in a row)",
+            Escaped(source.name), row.skipped_in_row);
+  observer_.OnSkipped(source, row.skipped_in_row);
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::Finished(const SourceId& source, ByteView run_id, Outcome outcome) {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(source);
+  if (found == entries_.end()) return absl::OkStatus();
+  catalog::ScheduleRow row = found->second.row;
+  if (row.run_id == run_id) row.run_id.clear();
+  if (outcome == Outcome::kDone) row.skipped_in_row = 0;
+  if (row.run_id == found->second.row.run_id &&
+      row.skipped_in_row == found->second.row.skipped_in_row) {
+    return absl::OkStatus();
+  }
+  return Put(&found->second, row);
+}
+
+Scheduler::Entry& Scheduler::EntryOf(const SourceId& source) {
+  Entry& entry = entries_[source];
+  entry.row.source = source;
+  return entry;
+}
+
+// Memory follows the catalog, never the other way round.
+absl::Status Scheduler::Put(Entry* entry, const catalog::ScheduleRow& row) {
+  RETURN_IF_ERROR(catalog_.planning().SetSchedule(row));
+  entry->row = row;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Scheduler::AgentName(const AgentId& agent) {
+  const auto found = agent_names_.find(agent);
+  if (found != agent_names_.end()) return found->second;
+  ASSIGN_OR_RETURN(const catalog::AgentRow row, catalog_.GetAgent(agent));
+  return agent_names_[agent] = row.name;
+}
+
+}  // namespace holdfast::schedule
