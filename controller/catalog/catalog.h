@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
+#include "controller/catalog/alert_book.h"
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/collection.h"
 #include "controller/catalog/damage.h"
@@ -127,6 +128,9 @@ class Catalog {
 
   // Retention, trash and garbage.
   virtual Collection& collection() = 0;
+
+  // Events, alerts, what has to be said of them.
+  virtual AlertBook& alerts() = 0;
 };
 
 }  // namespace holdfast::catalog
