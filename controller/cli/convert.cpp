@@ -106,6 +106,11 @@ StatusReport FromProto(const v1::StatusReply& in) {
   out.warnings.assign(in.warnings().begin(), in.warnings().end());
   for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(DamageFromProto(one));
   out.scrubbed_at_ms = in.scrubbed_at_ms();
+  out.open_alerts = in.open_alerts();
+  out.acknowledged_alerts = in.acknowledged_alerts();
+  out.gravest_alert = in.gravest_alert();
+  out.undelivered_alerts = in.undelivered_alerts();
+  out.alert_channels = in.alert_channels();
   return out;
 }
 

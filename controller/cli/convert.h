@@ -5,14 +5,20 @@
 // Threading: pure functions.
 #pragma once
 
+#include "controller/cli/alert_types.h"
 #include "controller/cli/operator_types.h"
 #include "controller/cli/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
+class AlertDeliveryInfo;
+class AlertInfo;
 class CollectGarbageReply;
 class Installation;
 class JobProgress;
+class ListAlertsReply;
+class ListContactsReply;
+class SilenceInfo;
 class JobResult;
 class RestoreOptions;
 class ScrubProgress;
@@ -39,5 +45,11 @@ void ToProto(const RestoreOptions& in, v1::RestoreOptions* out);
 Retention FromProto(const v1::Retention& in);
 Collected FromProto(const v1::CollectGarbageReply& in);
 void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
+
+AlertDelivery FromProto(const v1::AlertDeliveryInfo& in);
+AlertInfo FromProto(const v1::AlertInfo& in);
+SilenceInfo FromProto(const v1::SilenceInfo& in);
+AlertList FromProto(const v1::ListAlertsReply& in);
+ContactList FromProto(const v1::ListContactsReply& in);
 
 }  // namespace holdfast::cli

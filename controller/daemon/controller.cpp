@@ -12,6 +12,8 @@
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
 #include "controller/access/access.h"
+#include "controller/alert/alert_desk.h"
+#include "controller/alert/catalog_facts.h"
 #include "controller/catalog/catalog.h"
 #include "controller/control/control_service.h"
 #include "controller/control/summaries.h"
@@ -33,8 +35,8 @@ namespace {
 
 constexpr int kStopSeconds = 5;
 
-// What a finished job leaves in the catalog.
-void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
+// What a finished job leaves in the catalog, and whom it concerns.
+void NoteResult(Env env, catalog::Catalog& catalog, alert::EventSink& alerts, const v1::Job& job,
                 const v1::JobResult& result) {
   const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
@@ -42,9 +44,11 @@ void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
   if (job.kind() == v1::JOB_KIND_BACKUP) {
     const bool good = result.exit_code() == 0 ||
                       result.exit_code() == static_cast<std::uint32_t>(ErrorKind::kPartial);
-    status = good ? catalog.ClearFailure(source)
-                  : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
-                                                   control::FailureText(result)});
+    const catalog::RunFailure failure{now_ms, result.exit_code(), result.error_code(),
+                                      control::FailureText(result)};
+    status = good ? catalog.ClearFailure(source) : catalog.RecordFailure(source, failure);
+    alerts.Report({good ? alert::EventKind::kBackupSucceeded : alert::EventKind::kBackupFailed,
+                   source, good ? "" : alert::FailureWords(failure)});
   } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
     status = catalog.SetVerified(source, job.seq(), now_ms);
   }
@@ -80,19 +84,43 @@ struct Controller::Impl {
     authority = std::make_unique<Authority>(std::move(opened));
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
-          NoteResult(env, *catalog, job, result);
+          NoteResult(env, *catalog, alerts->engine(), job, result);
           if (job.kind() == v1::JOB_KIND_BACKUP) collector_thread->Wake();
         });
     collector = std::make_unique<retention::Collector>(
         env, *catalog, *store, config.retention,
         [this](const SourceId& source) { return board->IsRead(source); });
     collector_thread = std::make_unique<retention::CollectorThread>(env.clock, *collector);
+    RETURN_IF_ERROR(OpenAlerts(installation));
     RETURN_IF_ERROR(StartAgentServer(installation));
     ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
                                                           config.listen_enrollment, agent_port,
                                                           config.advertise}));
     RETURN_IF_ERROR(StartOperatorServer(installation));
     scrubber->Start();
+    alerts->Start();
+    return absl::OkStatus();
+  }
+
+  // Before the servers: the board's first result is an event.
+  absl::Status OpenAlerts(const catalog::Installation& installation) {
+    std::vector<alert::CertificateFacts> certificates;
+    for (const auto& [name, pem] :
+         {std::pair("the controller", authority->server().certificate_pem),
+          std::pair("the controller's CA", authority->ca_pem())}) {
+      ASSIGN_OR_RETURN(const rpc::CertificateFacts read, rpc::ReadCertificate(pem));
+      certificates.push_back({name, read.not_after});
+    }
+    facts = std::make_unique<alert::CatalogFacts>(alert::CatalogFactsOptions{
+        env, catalog.get(), store.get(), collector.get(),
+        [this](const AgentId& agent) { return board->IsConnected(agent); }, std::move(certificates),
+        nullptr});
+    alert::DeskOptions options{env, catalog.get(), facts.get(), config.alerts, "", "", {}};
+    options.origin = config.advertise.empty()
+                         ? "holdfast-" + ToHex(ByteView(installation.controller_id).substr(0, 4))
+                         : config.advertise;
+    options.key_path = JoinPath(config.data_directory, "alert.key");
+    ASSIGN_OR_RETURN(alerts, alert::AlertDesk::Open(std::move(options)));
     return absl::OkStatus();
   }
 
@@ -163,7 +191,7 @@ struct Controller::Impl {
         {env, catalog.get(), store.get(), operator_access.get(), board.get(),
          authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
          HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
-         scrubber.get(), collector.get()});
+         scrubber.get(), collector.get(), alerts.get()});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -190,6 +218,8 @@ struct Controller::Impl {
   std::unique_ptr<retention::Collector> collector;
   std::unique_ptr<retention::CollectorThread>
       collector_thread;  // outlives the servers that wake it
+  std::unique_ptr<alert::CatalogFacts> facts;
+  std::unique_ptr<alert::AlertDesk> alerts;  // outlives the servers that report to it
   std::unique_ptr<access::Access> agent_access;
   std::unique_ptr<access::Access> operator_access;
   std::unique_ptr<grpc::Service> ingest_service;

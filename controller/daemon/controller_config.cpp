@@ -67,8 +67,9 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
-                                  "socket", "parity", "scrub", "retention", "log"}));
+  RETURN_IF_ERROR(
+      root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
+                      "parity", "scrub", "retention", "log", "alerts", "contacts", "providers"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -83,6 +84,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadScrub(root, &config.scrub));
   RETURN_IF_ERROR(ReadRetention(root, &config.retention));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
+  ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
   return config;
 }
 

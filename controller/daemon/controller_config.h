@@ -9,6 +9,7 @@
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   log: {level: info, format: text}
+//   alerts: …, contacts: …, providers: …  # controller/alert/alert_config.h
 // Hides:     YAML.
 // Threading: values and pure functions.
 // Errors:    kUsage with file, line and column.
@@ -19,6 +20,7 @@
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
+#include "controller/alert/alert_config.h"
 #include "controller/retention/collector.h"
 #include "controller/scrub/scrubber.h"
 
@@ -40,6 +42,7 @@ struct ControllerConfig {
   scrub::ScrubOptions scrub;
   retention::CollectorOptions retention;
   log::Options log{"controller", "info", "text"};
+  alert::AlertConfig alerts;
 };
 
 // `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named

@@ -14,6 +14,7 @@
 
 #include "common/env/env.h"
 #include "controller/access/access.h"
+#include "controller/alert/alert_desk.h"
 #include "controller/control/job_board.h"
 #include "controller/retention/collector.h"
 #include "controller/scrub/scrubber.h"
@@ -38,6 +39,7 @@ struct OperatorServiceOptions {
   std::function<bool()> stopping;  // watches end when the daemon stops
   scrub::Scrubber* scrubber = nullptr;
   retention::Collector* collector = nullptr;
+  alert::AlertDesk* alerts = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

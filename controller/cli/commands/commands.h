@@ -31,5 +31,7 @@ void AddForget(Command& program, Context& context);
 void AddUndelete(Command& program, Context& context);
 void AddRetention(Command& program, Context& context);
 void AddGc(Command& program, Context& context);
+void AddAlert(Command& program, Context& context);
+void AddContact(Command& program, Context& context);
 
 }  // namespace holdfast::cli

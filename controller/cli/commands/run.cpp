@@ -43,6 +43,8 @@ void AddCommands(Command& program, Context& context) {
   AddUndelete(program, context);
   AddRetention(program, context);
   AddGc(program, context);
+  AddAlert(program, context);
+  AddContact(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

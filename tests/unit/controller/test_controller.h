@@ -20,6 +20,7 @@
 
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
+#include "controller/alert/alert_desk.h"
 #include "controller/control/control_service.h"
 #include "controller/daemon/authority.h"
 #include "controller/ingest/ingest_service.h"
@@ -56,6 +57,8 @@ class TestController {
     collector_ = std::make_unique<retention::Collector>(
         env_, *catalog_, *store_, retention::CollectorOptions(),
         [this](const SourceId& source) { return board_->IsRead(source); });
+    alerts_ = Value(alert::AlertDesk::Open(
+        {env_, catalog_.get(), nullptr, {}, "test", directory_ / "alert.key", {}}));
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
     operators_.server =
@@ -71,6 +74,7 @@ class TestController {
       }
       *side = {side->listener};
     }
+    alerts_.reset();
     collector_.reset();
     board_.reset();
     authority_.reset();
@@ -225,7 +229,7 @@ class TestController {
     side.services.push_back(operator_service::MakeOperatorService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
-         [] { return false; }, scrubber_.get(), collector_.get()}));
+         [] { return false; }, scrubber_.get(), collector_.get(), alerts_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -266,6 +270,7 @@ class TestController {
   std::unique_ptr<daemon::Authority> authority_;
   std::unique_ptr<control::JobBoard> board_;
   std::unique_ptr<retention::Collector> collector_;
+  std::unique_ptr<alert::AlertDesk> alerts_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};
 };
