@@ -20,20 +20,28 @@ class PagerDutyChannel final : public Channel {
   bool TakesAcknowledgements() const override { return true; }
 
   Delivery Deliver(const Message& message, std::stop_token stop) override {
-    // A report is an incident of its own, which nobody closes: as quiet as there is.
-    const bool report = message.action == Action::kReport;
+    if (message.action != Action::kReport) return Send(message, NameOf(message.action), stop);
+    // A report is nobody's to close: it is closed at once.
+    const Delivery delivery = Send(message, NameOf(Action::kTrigger), stop);
+    if (delivery.kind == Delivery::Kind::kDelivered) {
+      Send(message, NameOf(Action::kResolve), stop);
+    }
+    return delivery;
+  }
+
+ private:
+  Delivery Send(const Message& message, std::string_view action, const std::stop_token& stop) {
     PagerJson json = {{"routing_key", std::string(options_.routing_key.view())},
-                      {"event_action", report ? "trigger" : std::string(NameOf(message.action))},
+                      {"event_action", std::string(action)},
                       {"dedup_key", message.dedup_key.substr(0, kKeyLimit)}};
-    if (report || message.action == Action::kTrigger) json["payload"] = Payload(message);
+    if (action == NameOf(Action::kTrigger)) json["payload"] = Payload(message);
     HttpPost post;
     post.url = options_.url;
     post.headers = {"Content-Type: application/json"};
     post.body = json.dump(-1, ' ', false, PagerJson::error_handler_t::replace);
-    return JudgeReply(Exchange(post, options_.network, std::move(stop)));
+    return JudgeReply(Exchange(post, options_.network, stop));
   }
 
- private:
   static PagerJson Payload(const Message& message) {
     PagerJson details = {{"text", message.text}, {"hint", message.hint}, {"count", message.count}};
     for (const Fact& fact : message.facts) details[fact.label] = fact.value;

@@ -54,6 +54,7 @@ absl::StatusOr<Facts> CatalogFacts::Look() {
     agent.name = Escaped(row.name, 64);
     agent.connected = options_.is_connected(row.id);
     agent.last_seen = TimeOf(std::max(row.last_seen_ms, row.enrolled_at_ms));
+    agent.watched_since = started_;
     agent.certificate_not_after = TimeOf(row.certificate_not_after_ms);
     facts.agents.push_back(std::move(agent));
   }

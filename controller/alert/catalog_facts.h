@@ -36,7 +36,8 @@ struct CatalogFactsOptions {
 
 class CatalogFacts final : public FactSource {
  public:
-  explicit CatalogFacts(CatalogFactsOptions options) : options_(std::move(options)) {}
+  explicit CatalogFacts(CatalogFactsOptions options)
+      : options_(std::move(options)), started_(options_.env.clock.Now()) {}
   absl::StatusOr<Facts> Look() override;
 
  private:
@@ -50,6 +51,7 @@ class CatalogFacts final : public FactSource {
   absl::StatusOr<std::string> PauseOf(const SourceFacts& source);
 
   const CatalogFactsOptions options_;
+  const absl::Time started_;
   std::map<SourceId, Asked> asked_;
 };
 

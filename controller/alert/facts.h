@@ -39,7 +39,8 @@ struct AgentFacts {
   AgentId id;
   std::string name;
   bool connected = false;
-  absl::Time last_seen;  // enrolled, when it was never seen
+  absl::Time last_seen;      // enrolled, when it was never seen
+  absl::Time watched_since;  // while the controller was down nobody could be seen
   absl::Time certificate_not_after;
   bool has_sources = false;
 };

@@ -109,7 +109,8 @@ void JudgeCertificate(const std::string& name, const std::string& key, absl::Tim
 
 void JudgeAgent(const AgentFacts& agent, const RuleLimits& limits, absl::Time now,
                 std::vector<Problem>* problems) {
-  if (agent.has_sources && !agent.connected && now - agent.last_seen > limits.agent_silent) {
+  const absl::Time since = std::max(agent.last_seen, agent.watched_since);
+  if (agent.has_sources && !agent.connected && now - since > limits.agent_silent) {
     problems->push_back(
         {KeyOf(kAgentSilent, agent.id.hex()), kAgentSilent, agent.name, Severity::kError,
          fmt::format("agent '{}' is silent since {}", agent.name, TimeWords(agent.last_seen)),

@@ -130,7 +130,8 @@ class AlertBook {
                                                      std::uint64_t now_ms) = 0;
   virtual absl::StatusOr<std::uint64_t> GetMark(const std::string& name) = 0;  // 0: never
 
-  // Events, resolved alerts and finished messages from before `before_ms`.
+  // Events, resolved alerts and finished messages from before `before_ms`; of events also all but
+  // the newest 100,000.
   virtual absl::Status ForgetHistory(std::uint64_t before_ms) = 0;
 };
 

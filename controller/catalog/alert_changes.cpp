@@ -5,6 +5,8 @@
 namespace holdfast::catalog {
 namespace {
 
+constexpr int kEventsKept = 100'000;
+
 constexpr char kSelectAlert[] =
     "SELECT id,key,kind,subject,severity,title,detail,hint,state,count,opened_at,last_at,"
     "acknowledged_at,acknowledged_by,resolved_at,step,step_at FROM alert WHERE id=?1";
@@ -193,7 +195,8 @@ absl::StatusOr<AlertCounts> SqliteAlerts::CountAlerts() {
 
 absl::Status SqliteAlerts::ForgetHistory(std::uint64_t before_ms) {
   return catalog_.Write([&](SqliteDb& db) -> absl::Status {
-    RETURN_IF_ERROR(db.Run("DELETE FROM event WHERE at<?1", before_ms));
+    RETURN_IF_ERROR(db.Run("DELETE FROM event WHERE at<?1 OR id<=(SELECT max(id) FROM event)-?2",
+                           before_ms, kEventsKept));
     RETURN_IF_ERROR(
         db.Run("DELETE FROM outbox WHERE state>=3 AND done_at<?1 AND "
                "NOT EXISTS(SELECT 1 FROM alert a WHERE a.id=outbox.alert AND a.state<3)",

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import logging
 import os
 import ssl
 import subprocess
@@ -18,6 +19,10 @@ import time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+
+from rig import free_port
+
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 SECRET = b"a webhook's secret, long enough to be one"
 WHSEC = "whsec_" + base64.b64encode(SECRET).decode()
@@ -134,9 +139,11 @@ class MailReceiver:
                             auth_require_tls=True, authenticator=login, auth_required=True,
                             hostname="localhost")
 
-        self.controller = MailServer(Handler(), hostname="127.0.0.1", port=0)
+        self.port = free_port()
+        self.controller = MailServer(Handler(), hostname="127.0.0.1", port=self.port)
         self.controller.start()
-        self.port = self.controller.server.sockets[0].getsockname()[1]
 
     def stop(self):
-        self.controller.stop()
+        if self.controller is not None:
+            self.controller.stop()
+        self.controller = None

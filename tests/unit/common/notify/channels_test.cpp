@@ -147,6 +147,17 @@ TEST_F(ChannelsTest, PagerDutyTriggersAcknowledgesAndResolvesByOneKey) {
   EXPECT_EQ(payload["custom_details"]["Since"], "2026-01-07");
 }
 
+TEST_F(ChannelsTest, PagerDutysReportsCloseThemselves) {
+  answer_ = [](httplib::Response& response) { response.status = 202; };
+  const auto pager = MakePagerDuty({"pager", SecretBytes("KEY"), Url("/v2/enqueue"), Local()});
+  Message message = Sample();
+  message.action = Action::kReport;
+  EXPECT_EQ(pager->Deliver(message, {}).kind, Kind::kDelivered);
+  ASSERT_THAT(seen(), SizeIs(2));
+  EXPECT_EQ(seen()[0].Json()["event_action"], "trigger");
+  EXPECT_EQ(seen()[1].Json()["event_action"], "resolve");
+}
+
 TEST_F(ChannelsTest, WebhooksAreSignedByBothSecretsWhileTheyChange) {
   EXPECT_EQ(Webhook("old secret")->Deliver(Sample(), {}).kind, Kind::kDelivered);
   const test::Seen got = seen().at(0);

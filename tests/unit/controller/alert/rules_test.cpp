@@ -125,6 +125,18 @@ TEST_F(RulesAtWork, AnAgentThatFallsSilentAndComesBack) {
   EXPECT_EQ(channel("ops").taken.back().action, notify::Action::kResolve);
 }
 
+TEST_F(RulesAtWork, AgentsHaveTimeToComeBackToAControllerThatWasDown) {
+  OpenDesk({"ops"});
+  Succeed(1);
+  connected_ = false;
+  clock_.Move(absl::Hours(3));
+  Restart({"ops"});
+  Pass(absl::Minutes(14));
+  EXPECT_THAT(channel("ops").taken, IsEmpty());
+  Pass(absl::Minutes(2));
+  EXPECT_THAT(channel("ops").taken, SizeIs(1));
+}
+
 TEST_F(RulesAtWork, WhatGrowsGraverIsToldAgainThoughAcknowledged) {
   certificates_ = {{"the controller", clock_.Now() + absl::Hours(24 * 8)}};
   OpenDesk({"ops"});
