@@ -14,22 +14,6 @@ constexpr absl::Duration kHistory = absl::Hours(24 * 90);
 constexpr int kBeatsMissed = 3;
 constexpr char kDigestMark[] = "digest";
 
-Routing RoutingOf(const AlertConfig& config,
-                  const std::vector<std::unique_ptr<notify::Channel>>& channels) {
-  Routing routing;
-  routing.contacts = config.contacts;
-  routing.steps = config.steps;
-  routing.providers = config.providers;
-  for (const auto& channel : channels) {
-    ChannelFacts facts{channel->name(), notify::Severity::kInfo, channel->TakesAcknowledgements()};
-    for (const notify::ChannelConfig& one : config.channels) {
-      if (one.name == facts.name) facts.least = one.least;
-    }
-    routing.channels.push_back(std::move(facts));
-  }
-  return routing;
-}
-
 // Waits in small pieces: a clock that tests move ends the wait.
 bool WaitUntil(Clock& clock, absl::Duration monotonic, const std::stop_token& stop) {
   while (clock.Monotonic() < monotonic) {
@@ -41,6 +25,38 @@ bool WaitUntil(Clock& clock, absl::Duration monotonic, const std::stop_token& st
 }  // namespace
 
 AlertDesk::AlertDesk(DeskOptions options) : options_(std::move(options)) {}
+
+EngineOptions AlertDesk::EngineOptionsNow() const {
+  const AlertConfig& config = options_.config;
+  EngineOptions options{options_.origin, config.link, config.remind, {}};
+  options.routing.contacts = config.contacts;
+  options.routing.steps = config.steps;
+  options.routing.providers = config.providers;
+  for (const auto& channel : channels_) {
+    ChannelFacts facts{channel->name(), notify::Severity::kInfo, channel->TakesAcknowledgements()};
+    for (const notify::ChannelConfig& one : config.channels) {
+      if (one.name == facts.name) facts.least = one.least;
+    }
+    options.routing.channels.push_back(std::move(facts));
+  }
+  return options;
+}
+
+AlertConfig AlertDesk::config() const {
+  std::lock_guard lock(mutex_);
+  return options_.config;
+}
+
+std::vector<AlertDesk::ChannelView> AlertDesk::Channels() const {
+  std::lock_guard lock(mutex_);
+  const EngineOptions options = EngineOptionsNow();
+  std::vector<ChannelView> views;
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    views.push_back({channels_[i]->name(), std::string(channels_[i]->kind()),
+                     channels_[i]->target(), options.routing.channels[i].least});
+  }
+  return views;
+}
 
 AlertDesk::~AlertDesk() {
   for (std::jthread& thread : threads_) thread.request_stop();
@@ -57,18 +73,41 @@ absl::StatusOr<std::unique_ptr<AlertDesk>> AlertDesk::Open(DeskOptions options) 
   }
   ASSIGN_OR_RETURN(AckTokens tokens, AckTokens::Open(own.env, own.key_path));
   desk->tokens_ = std::make_unique<AckTokens>(std::move(tokens));
-  EngineOptions engine{own.origin, own.config.link, own.config.remind,
-                       RoutingOf(own.config, desk->channels_)};
   catalog::Catalog& catalog = *own.catalog;
   desk->engine_ = std::make_unique<Engine>(
-      own.env, catalog.alerts(), std::move(engine),
+      own.env, catalog.alerts(), desk->EngineOptionsNow(),
       [&catalog](const SourceId& source) { return SourceLabel(catalog, source); },
       desk->tokens_.get());
   RETURN_IF_ERROR(desk->engine_->Start());
   return desk;
 }
 
+absl::Status AlertDesk::Reconfigure(AlertConfig config) {
+  std::vector<std::unique_ptr<notify::Channel>> channels;
+  for (const notify::ChannelConfig& one : config.channels) {
+    channels.push_back(notify::MakeChannel(options_.env, one));
+  }
+  std::lock_guard threads_lock(threads_mutex_);
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();
+  {
+    std::lock_guard lock(mutex_);
+    options_.config = std::move(config);
+    channels_ = std::move(channels);
+  }
+  missed_beats_ = 0;
+  const absl::Status status = engine_->Reconfigure(EngineOptionsNow());
+  if (started_) StartThreads();
+  return status;
+}
+
 void AlertDesk::Start() {
+  std::lock_guard lock(threads_mutex_);
+  started_ = true;
+  StartThreads();
+}
+
+void AlertDesk::StartThreads() {
   threads_.emplace_back([this](std::stop_token stop) { Watch(std::move(stop)); });
   for (const auto& channel : channels_) {
     threads_.emplace_back(

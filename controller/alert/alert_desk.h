@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -40,9 +41,21 @@ class AlertDesk {
 
   void Start();  // the threads
 
+  // Another configuration while it runs. A delivery that is under way is ended and made again.
+  absl::Status Reconfigure(AlertConfig config);
+
   Engine& engine() { return *engine_; }
   absl::Time now() const { return options_.env.clock.Now(); }
-  const AlertConfig& config() const { return options_.config; }
+  AlertConfig config() const;
+  struct ChannelView {
+    std::string name;
+    std::string kind;
+    std::string target;
+    notify::Severity least = notify::Severity::kInfo;
+  };
+  std::vector<ChannelView> Channels() const;
+
+  // For tests, which do not reconfigure meanwhile.
   const std::vector<std::unique_ptr<notify::Channel>>& channels() const { return channels_; }
 
   // One look, as the thread takes it; and all that is due through one channel. For tests.
@@ -53,14 +66,22 @@ class AlertDesk {
 
  private:
   explicit AlertDesk(DeskOptions options);
+  void StartThreads();  // threads_mutex_ held
   absl::Status SendDigestWhenDue();
   absl::Status ForgetOldHistory();
   void Watch(std::stop_token stop);
   void Deliver(notify::Channel& channel, std::stop_token stop);
   void BeatAlways(std::stop_token stop);
 
+  EngineOptions EngineOptionsNow() const;
+
+  // Changed by Reconfigure only, under the mutex and while no thread of the desk runs: they read
+  // both without it.
   DeskOptions options_;
   std::vector<std::unique_ptr<notify::Channel>> channels_;
+  mutable std::mutex mutex_;
+  std::mutex threads_mutex_;  // taken before mutex_; guards started_ and threads_
+  bool started_ = false;
   std::unique_ptr<AckTokens> tokens_;
   std::unique_ptr<Engine> engine_;
   absl::Duration history_forgotten_ = -absl::InfiniteDuration();

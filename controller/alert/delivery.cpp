@@ -47,6 +47,12 @@ absl::Status Engine::Start() {
   return ResolveLocked(KeyOf(kReload, "controller"), "The configuration was taken at start.", {});
 }
 
+absl::Status Engine::Reconfigure(EngineOptions options) {
+  std::lock_guard lock(mutex_);
+  options_ = std::move(options);
+  return DropUnknownChannels();
+}
+
 // Their messages cannot go anywhere. An alert that nobody was told of begins again.
 absl::Status Engine::DropUnknownChannels() {
   ASSIGN_OR_RETURN(const auto unfinished, book_.UnfinishedMessages());

@@ -86,9 +86,9 @@ Engine::Engine(Env env, catalog::AlertBook& book, EngineOptions options,
                std::function<std::string(const SourceId&)> label_of, const AckTokens* tokens)
     : env_(env),
       book_(book),
-      options_(std::move(options)),
       label_of_(std::move(label_of)),
-      tokens_(tokens) {}
+      tokens_(tokens),
+      options_(std::move(options)) {}
 
 std::uint64_t Engine::NowMs() const {
   return static_cast<std::uint64_t>(

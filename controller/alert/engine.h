@@ -63,6 +63,10 @@ class Engine final : public EventSink {
   // Before all else: what a predecessor was sending, and for channels that are no more.
   absl::Status Start();
 
+  // Other channels, contacts or steps from now on; messages for channels that are no more are
+  // dropped, and whom they were about is told over the others.
+  absl::Status Reconfigure(EngineOptions options);
+
   void Report(const Event& event) override;
   absl::Status Raise(const Problem& problem);
   absl::Status Resolve(const std::string& key, const std::string& why);
@@ -94,7 +98,6 @@ class Engine final : public EventSink {
   absl::Status Finish(std::int64_t row, const notify::Delivery& delivery);
 
   catalog::AlertBook& book() { return book_; }
-  const EngineOptions& options() const { return options_; }
 
  private:
   enum class Seen { kEvent, kState };
@@ -124,10 +127,10 @@ class Engine final : public EventSink {
 
   const Env env_;
   catalog::AlertBook& book_;
-  const EngineOptions options_;
   const std::function<std::string(const SourceId&)> label_of_;
   const AckTokens* const tokens_;
-  std::mutex mutex_;  // held from reading the book to changing it
+  std::mutex mutex_;  // held from reading the book to changing it; guards all below
+  EngineOptions options_;
 };
 
 // Channels that were told of the alert and not yet that it is over.

@@ -122,14 +122,12 @@ absl::Status FillAlerts(alert::AlertDesk& desk, const v1::ListAlertsRequest& req
     }
   }
   for (const catalog::SilenceRow& silence : silences) FillSilence(silence, out->add_silences());
-  for (const auto& channel : desk.channels()) {
+  for (const alert::AlertDesk::ChannelView& channel : desk.Channels()) {
     v1::AlertChannelInfo* info = out->add_channels();
-    info->set_name(channel->name());
-    info->set_kind(std::string(channel->kind()));
-    info->set_target(channel->target());
-    for (const alert::ChannelFacts& facts : desk.engine().options().routing.channels) {
-      if (facts.name == channel->name()) info->set_least(std::string(notify::NameOf(facts.least)));
-    }
+    info->set_name(channel.name);
+    info->set_kind(channel.kind);
+    info->set_target(channel.target);
+    info->set_least(std::string(notify::NameOf(channel.least)));
   }
   return absl::OkStatus();
 }
@@ -146,7 +144,7 @@ absl::Status TestChannels(const OperatorServiceOptions& options,
   message.text = "Somebody typed 'holdfast alert test'. Nothing is wrong.";
   std::vector<std::string> channels;
   if (!request.channel().empty()) channels.push_back(request.channel());
-  if (channels.empty() && options.alerts->channels().empty()) {
+  if (channels.empty() && options.alerts->Channels().empty()) {
     return Error(ErrorKind::kRefused, 5507, "unable to test: no channel is configured",
                  "Channels stand in controller.yaml below alerts.");
   }
@@ -223,7 +221,7 @@ absl::Status FillAlertStatus(alert::AlertDesk& desk, v1::StatusReply* out) {
   out->set_open_alerts(counts.open);
   out->set_acknowledged_alerts(counts.acknowledged);
   out->set_undelivered_alerts(counts.waiting_messages + counts.dead_messages);
-  out->set_alert_channels(desk.channels().size());
+  out->set_alert_channels(desk.Channels().size());
   if (counts.open == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto alerts, book.OpenAlerts());
   const catalog::AlertRow* gravest = nullptr;

@@ -178,6 +178,23 @@ TEST_F(EngineTest, WithoutChannelsAlertsWaitForOne) {
   EXPECT_THAT(channel("mail").taken, SizeIs(1));
 }
 
+TEST_F(EngineTest, AnotherConfigurationIsTakenWhileItRuns) {
+  Fail("no space");
+  AlertConfig config = config_;
+  const std::string taken = directory_ / "taken";
+  config.channels.push_back(
+      {"file", notify::Severity::kInfo,
+       notify::CommandOptions{"file", {"/usr/bin/tee", "-a", taken}, absl::Seconds(5)}});
+  ASSERT_TRUE(desk_->Reconfigure(config).ok());
+  ASSERT_THAT(desk_->Channels(), SizeIs(1));
+  EXPECT_EQ(desk_->Channels()[0].kind, "command");
+  clock_.Move(absl::Minutes(1));
+  Look();
+  EXPECT_EQ(Deliver(), 1);
+  EXPECT_THAT(RealFileSystem().ReadFile(taken).value_or(""),
+              HasSubstr("the backup of 'db' failed"));
+}
+
 TEST_F(EngineTest, AFailureThatOnlyTheCatalogKnowsIsFound) {
   ASSERT_TRUE(catalog_->RecordFailure(db_, {NowMs(), 10, 2114, "sealed:00"}).ok());
   Pass(absl::Minutes(1));
