@@ -1,5 +1,6 @@
 // Who is told next; acknowledging and silencing.
 #include <algorithm>
+#include <set>
 
 #include "common/base/error.h"
 #include "controller/alert/engine.h"
@@ -25,6 +26,17 @@ bool HasWaitingTrigger(const std::vector<MessageRow>& messages, const std::strin
     return message.channel == channel && message.state == MessageState::kWaiting &&
            message.action == static_cast<std::uint32_t>(notify::Action::kTrigger);
   });
+}
+
+// Also those that refused: they may be well again, and the reminder shows it.
+std::set<std::string> TriedChannels(const std::vector<MessageRow>& messages) {
+  std::set<std::string> channels;
+  for (const MessageRow& message : messages) {
+    if (message.action == static_cast<std::uint32_t>(notify::Action::kTrigger)) {
+      channels.insert(message.channel);
+    }
+  }
+  return channels;
 }
 
 }  // namespace
@@ -107,7 +119,7 @@ absl::Status Engine::EscalateOne(AlertRow alert) {
   } else {
     ASSIGN_OR_RETURN(const bool silenced, IsSilenced(alert.subject));
     if (silenced) return absl::OkStatus();
-    for (const std::string& channel : ToldChannels(known)) {
+    for (const std::string& channel : TriedChannels(known)) {
       if (HasWaitingTrigger(known, channel) || !IsKnown(channel)) continue;
       AddMessage(channel, notify::Action::kTrigger, now, &change);
     }

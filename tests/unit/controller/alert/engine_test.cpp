@@ -133,6 +133,16 @@ TEST_F(EngineTest, RefusalsByEveryChannelEnd) {
   EXPECT_THAT(Open(), SizeIs(3)) << "the failure and both channels";
 }
 
+TEST_F(EngineTest, AChannelThatRefusedIsTriedAgainWithTheReminder) {
+  channel("ops").answer = notify::Delivery::Never("the answer was 404");
+  Fail("no space");
+  Pass(absl::Minutes(10));
+  ASSERT_THAT(channel("ops").taken, IsEmpty());
+  channel("ops").answer = notify::Delivery::Done();
+  Pass(absl::Hours(4));
+  EXPECT_THAT(channel("ops").Headlines(), testing::Contains("[error] the backup of 'db' failed"));
+}
+
 TEST_F(EngineTest, ATemporaryRefusalIsTriedAgainForADay) {
   channel("ops").answer = notify::Delivery::Later("the answer was 503");
   Fail("no space");
