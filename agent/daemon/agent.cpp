@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "agent/daemon/dead_man.h"
 #include "agent/daemon/enrollment_client.h"
 #include "agent/daemon/job_runner.h"
 #include "agent/transport/control_client.h"
@@ -37,11 +38,23 @@ struct Agent::Impl {
     ASSIGN_OR_RETURN(state, LoadState(env.fs, directory));
     RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
     address = config->controller.empty() ? state.agent_address : config->controller;
+    DeadManOptions alarm{env,
+                         config->alerts,
+                         state.keys.identity.agent_name,
+                         JoinPath(config->data_directory, "dead-man.state"),
+                         !config->sources.empty(),
+                         {}};
+    for (const notify::ChannelConfig& channel : config->alerts.channels) {
+      alarm.channels.push_back(notify::MakeChannel(env, channel));
+    }
+    dead_man = std::make_unique<DeadMan>(std::move(alarm));
     jobs = std::make_unique<JobRunner>(JobRunner::Options{
         env, [this] { return Config(); }, &state, [this] { return Connect(); },
         [this] { return Diagnose(); }, [this] { return Readers(); },
         [this](const v1::JobProgress& progress) { control->SendProgress(progress); },
-        [this](const v1::JobResult& result) { control->SendResult(result); }, &upload_limit});
+        [this](const v1::JobResult& result) { control->SendResult(result); },
+        [this] { dead_man->BackupSucceeded(); }, &upload_limit});
+    dead_man->Start();
     control = std::make_unique<transport::ControlClient>(transport::ControlClient::Options{
         env, [this] { return Connect(); }, [this] { return Diagnose(); },
         [this](v1::Hello* hello) { FillHello(hello); },
@@ -137,7 +150,9 @@ struct Agent::Impl {
     rpc::SetDeadline(context, kCallDeadline);
     v1::PublishDomainReply reply;
     RETURN_IF_ERROR(rpc::FromGrpc(stub->PublishDomain(&context, publish, &reply)));
-    return RenewIfDue(*stub);
+    RETURN_IF_ERROR(RenewIfDue(*stub));
+    dead_man->Reached();
+    return absl::OkStatus();
   }
 
   absl::Status RenewIfDue(v1::Control::Stub& stub) {
@@ -161,6 +176,7 @@ struct Agent::Impl {
   }
 
   void Trouble(const absl::Status& status) {
+    dead_man->Lost();
     // Once per kind of trouble, not once per try.
     const std::string text = MessageOf(status);
     if (text == last_trouble) return;
@@ -178,6 +194,7 @@ struct Agent::Impl {
   std::vector<Recipient> readers;  // of the newest recipient list
   std::string address;
   std::string last_trouble;
+  std::unique_ptr<DeadMan> dead_man;  // outlives those that report to it
   std::unique_ptr<transport::ControlClient> control;
   std::unique_ptr<JobRunner> jobs;  // destroyed first: its results go through `control`
 };

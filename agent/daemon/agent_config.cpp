@@ -161,8 +161,8 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(FileSystem& fs, const std::string& p
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys(
-      {"data_directory", "controller", "restore_roots", "sources", "upload", "nice", "log"}));
+  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "controller", "restore_roots", "sources",
+                                  "upload", "nice", "log", "alerts"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -181,6 +181,9 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(FileSystem& fs, const std::string& p
   }
   if (const auto upload = root.Find("upload")) {
     ASSIGN_OR_RETURN(config.upload, ReadUploadTimetable(*upload));
+  }
+  if (const auto alerts = root.Find("alerts")) {
+    ASSIGN_OR_RETURN(config.alerts, ReadDeadManConfig(fs, *alerts));
   }
   ASSIGN_OR_RETURN(const std::int64_t nice, root.Integer("nice", 0, {0, 19}));
   config.nice = static_cast<int>(nice);

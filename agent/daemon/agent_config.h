@@ -8,6 +8,7 @@
 //     password_file: pg.password}
 //     - {name: cache, kind: redis, host: 127.0.0.1, port: 6379, password_file: redis.password}
 //       # any kind: delta: {enabled: true, cache: 2GiB}; hooks: see hooks.h
+//   alerts: {unreachable: 1h, no_backup: 26h, channels: […]}   # dead_man.h
 // Hides:      YAML.
 // Invariants: names are unique; what a kind does not know is refused.
 // Threading:  values and pure functions.
@@ -19,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/daemon/dead_man.h"
 #include "agent/daemon/hooks.h"
 #include "agent/source/files/files_source.h"
 #include "agent/source/postgres/postgres_source.h"
@@ -47,6 +49,7 @@ struct AgentConfig {
   transport::UploadTimetable upload;
   int nice = 0;  // 0 … 19, of the whole agent
   log::Options log{"agent", "info", "text"};
+  DeadManConfig alerts;
 
   const SourceConfig* Find(std::string_view name) const;
 };

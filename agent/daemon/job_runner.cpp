@@ -170,6 +170,7 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
     status = Error(ErrorKind::kFailed, 2010, "the job was cancelled before it began");
   } else if (job.kind() == v1::JOB_KIND_BACKUP) {
     status = Backup(job, running, &detail);
+    if (status.ok() || KindOf(status) == ErrorKind::kPartial) options_.on_backup();
   } else if (job.kind() == v1::JOB_KIND_RESTORE) {
     status = Restore(job, running, &detail, &result);
   } else if (job.kind() == v1::JOB_KIND_VERIFY) {

@@ -52,6 +52,7 @@ class JobRunner {
     std::function<std::vector<Recipient>()> readers;  // of what is said about a job
     std::function<void(const v1::JobProgress&)> on_progress;
     std::function<void(const v1::JobResult&)> on_result;
+    std::function<void()> on_backup;                 // one succeeded, perhaps in part
     transport::UploadLimit* upload_limit = nullptr;  // outlives the runner
   };
   explicit JobRunner(Options options);

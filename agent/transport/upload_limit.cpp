@@ -7,27 +7,11 @@ namespace {
 
 constexpr absl::Duration kBurst = absl::Seconds(1);
 
-bool HasDay(const UploadWindow& window, absl::Weekday day) {
-  return (window.days >> static_cast<int>(day) & 1) != 0;
-}
-
-bool Holds(const UploadWindow& window, absl::Weekday today, int minute) {
-  if (window.from_minute < window.to_minute) {
-    return HasDay(window, today) && minute >= window.from_minute && minute < window.to_minute;
-  }
-  // Past midnight: the evening of today, or the morning after yesterday.
-  const auto yesterday = static_cast<absl::Weekday>((static_cast<int>(today) + 6) % 7);
-  return (HasDay(window, today) && minute >= window.from_minute) ||
-         (HasDay(window, yesterday) && minute < window.to_minute);
-}
-
 }  // namespace
 
 BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::TimeZone zone) {
-  const absl::CivilMinute local = absl::ToCivilMinute(now, zone);
-  const int minute = local.hour() * 60 + local.minute();
   for (const UploadWindow& window : timetable.windows) {
-    if (Holds(window, absl::GetWeekday(local), minute)) return window.limit;
+    if (Holds(window.hours, now, zone)) return window.limit;
   }
   return timetable.limit;
 }

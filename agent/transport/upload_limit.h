@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/config/week_hours.h"
 #include "common/env/env.h"
 
 namespace holdfast::transport {
@@ -25,9 +26,7 @@ namespace holdfast::transport {
 using BytesPerSecond = std::optional<std::uint64_t>;  // nothing: no limit
 
 struct UploadWindow {
-  std::uint8_t days = 0x7f;  // bit 0: Monday … bit 6: Sunday; of the day on which it begins
-  int from_minute = 0;       // of the local day
-  int to_minute = 0;         // at or before from_minute: of the next day
+  WeekHours hours;
   BytesPerSecond limit;
 };
 

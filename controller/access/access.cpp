@@ -56,6 +56,12 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/PauseSchedules", false, false, true},
       {"holdfast.v1.Operator/ListObjectives", false, false, true},
       {"holdfast.v1.Operator/SetObjective", false, false, true},
+      {"holdfast.v1.Operator/ListAlerts", false, false, true},
+      {"holdfast.v1.Operator/TestAlerts", false, false, true},
+      {"holdfast.v1.Operator/AcknowledgeAlert", false, false, true},
+      {"holdfast.v1.Operator/SilenceAlerts", false, false, true},
+      {"holdfast.v1.Operator/EndSilence", false, false, true},
+      {"holdfast.v1.Operator/ListContacts", false, false, true},
   };
   return *table;
 }

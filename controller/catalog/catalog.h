@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
+#include "controller/catalog/alert_book.h"
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/collection.h"
 #include "controller/catalog/damage.h"
@@ -131,6 +132,9 @@ class Catalog {
   virtual Collection& collection() = 0;
   // Settings, schedules, measured restores.
   virtual Planning& planning() = 0;
+
+  // Events, alerts, what has to be said of them.
+  virtual AlertBook& alerts() = 0;
 };
 
 }  // namespace holdfast::catalog

@@ -93,7 +93,7 @@ struct Migration {
   const char* sql;
 };
 constexpr Migration kMigrations[] = {
-    {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}};
+    {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}, {kAlertsVersion, kAlertsTables}};
 
 }  // namespace
 

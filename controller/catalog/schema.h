@@ -6,11 +6,12 @@
 // Errors:     kUsage 5002 (newer schema), kUsage 5003 (not a catalog), kIntegrity 5001 (damaged).
 #pragma once
 
+#include "controller/catalog/schema_alerts.h"
 #include "controller/catalog/sqlite.h"
 
 namespace holdfast::catalog {
 
-inline constexpr int kSchemaVersion = 4;
+inline constexpr int kSchemaVersion = kAlertsVersion;
 
 // chunk.state
 inline constexpr int kChunkLive = 1;

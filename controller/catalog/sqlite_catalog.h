@@ -15,6 +15,7 @@
 #include "controller/catalog/lookups.h"
 #include "controller/catalog/schema.h"
 #include "controller/catalog/sqlite.h"
+#include "controller/catalog/sqlite_alerts.h"
 #include "controller/catalog/switches.h"
 
 namespace holdfast::catalog {
@@ -91,6 +92,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::StatusOr<Totals> GetTotals() override;
   Collection& collection() override { return *this; }
   Planning& planning() override { return *this; }
+  AlertBook& alerts() override { return alerts_; }
 
   absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
                       std::uint64_t purge_after_ms) override;
@@ -134,6 +136,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status SetRestoreMeasure(const RestoreMeasure& measure) override;
 
  private:
+  friend class SqliteAlerts;
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
                 std::unique_ptr<SqliteDb> writer)
       : path_(std::move(path)),
@@ -185,6 +188,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   const std::unique_ptr<DirectoryLock> lock_;
   const bool one_connection_;
   Switches switches_;
+  SqliteAlerts alerts_{*this};
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
   std::mutex writer_mutex_;  // guards writer_
   std::unique_ptr<SqliteDb> writer_;

@@ -111,6 +111,11 @@ StatusReport FromProto(const v1::StatusReply& in) {
   for (const v1::ScrubDamage& one : in.damage()) out.damage.push_back(DamageFromProto(one));
   out.scrubbed_at_ms = in.scrubbed_at_ms();
   for (const v1::SystemObjective& one : in.systems()) out.systems.push_back(FromProto(one));
+  out.open_alerts = in.open_alerts();
+  out.acknowledged_alerts = in.acknowledged_alerts();
+  out.gravest_alert = in.gravest_alert();
+  out.undelivered_alerts = in.undelivered_alerts();
+  out.alert_channels = in.alert_channels();
   return out;
 }
 

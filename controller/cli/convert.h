@@ -5,15 +5,21 @@
 // Threading: pure functions.
 #pragma once
 
+#include "controller/cli/alert_types.h"
 #include "controller/cli/operator_types.h"
 #include "controller/cli/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
+class AlertDeliveryInfo;
+class AlertInfo;
 class CollectGarbageReply;
 class Installation;
 class ListObjectivesReply;
 class JobProgress;
+class ListAlertsReply;
+class ListContactsReply;
+class SilenceInfo;
 class JobResult;
 class RestoreOptions;
 class ScrubProgress;
@@ -47,5 +53,11 @@ SourceObjective FromProto(const v1::SourceObjective& in);
 SystemObjective FromProto(const v1::SystemObjective& in);
 ObjectiveReport FromProto(const v1::ListObjectivesReply& in);
 void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
+
+AlertDelivery FromProto(const v1::AlertDeliveryInfo& in);
+AlertInfo FromProto(const v1::AlertInfo& in);
+SilenceInfo FromProto(const v1::SilenceInfo& in);
+AlertList FromProto(const v1::ListAlertsReply& in);
+ContactList FromProto(const v1::ListContactsReply& in);
 
 }  // namespace holdfast::cli

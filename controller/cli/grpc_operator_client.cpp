@@ -331,6 +331,61 @@ class GrpcOperatorClient final : public OperatorClient {
     return Call(*operator_, &v1::Operator::Stub::SetObjective, request, &reply);
   }
 
+  absl::StatusOr<AlertList> ListAlerts(const AlertQuery& query) override {
+    v1::ListAlertsRequest request;
+    request.set_all(query.all);
+    request.set_limit(query.limit);
+    v1::ListAlertsReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::ListAlerts, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<std::vector<AlertDelivery>> TestAlerts(const std::string& channel) override {
+    v1::TestAlertsRequest request;
+    request.set_channel(channel);
+    v1::TestAlertsReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::TestAlerts, request, &reply));
+    std::vector<AlertDelivery> deliveries;
+    for (const v1::AlertDeliveryInfo& one : reply.deliveries()) {
+      deliveries.push_back(FromProto(one));
+    }
+    return deliveries;
+  }
+
+  absl::StatusOr<AlertInfo> AcknowledgeAlert(std::int64_t id, const std::string& by) override {
+    v1::AcknowledgeAlertRequest request;
+    request.set_id(id);
+    request.set_by(by);
+    v1::AlertInfo reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::AcknowledgeAlert, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::StatusOr<SilenceInfo> SilenceAlerts(const SilenceRequest& in) override {
+    v1::SilenceAlertsRequest request;
+    request.set_subject(in.subject);
+    request.set_seconds(in.seconds);
+    request.set_by(in.by);
+    request.set_reason(in.reason);
+    v1::SilenceInfo reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::SilenceAlerts, request, &reply));
+    return FromProto(reply);
+  }
+
+  absl::Status EndSilence(std::int64_t id) override {
+    v1::EndSilenceRequest request;
+    request.set_id(id);
+    v1::EndSilenceReply reply;
+    return Call(*operator_, &v1::Operator::Stub::EndSilence, request, &reply);
+  }
+
+  absl::StatusOr<ContactList> ListContacts() override {
+    v1::ListContactsReply reply;
+    RETURN_IF_ERROR(
+        Call(*operator_, &v1::Operator::Stub::ListContacts, v1::ListContactsRequest(), &reply));
+    return FromProto(reply);
+  }
+
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     v1::ListSnapshotsRequest request;
     if (query.source) request.set_source_id(query.source->bytes());

@@ -15,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/snapshot/opener.h"
+#include "controller/cli/alert_types.h"
 #include "controller/cli/operator_types.h"
 #include "controller/cli/retention_types.h"
 #include "controller/cli/sealed_messages.h"
@@ -92,6 +93,24 @@ class OperatorClient {
                                       const std::string& by) = 0;
   virtual absl::StatusOr<ObjectiveReport> ListObjectives() = 0;
   virtual absl::Status SetObjective(const ObjectiveChange& change) = 0;
+
+  struct AlertQuery {
+    bool all = false;  // also those that are over
+    std::uint32_t limit = 0;
+  };
+  virtual absl::StatusOr<AlertList> ListAlerts(const AlertQuery& query) = 0;
+  // Channel empty: all. Waits for the first attempts.
+  virtual absl::StatusOr<std::vector<AlertDelivery>> TestAlerts(const std::string& channel) = 0;
+  virtual absl::StatusOr<AlertInfo> AcknowledgeAlert(std::int64_t id, const std::string& by) = 0;
+  struct SilenceRequest {
+    std::string subject;  // "*": everything
+    std::uint64_t seconds = 0;
+    std::string by;
+    std::string reason;
+  };
+  virtual absl::StatusOr<SilenceInfo> SilenceAlerts(const SilenceRequest& request) = 0;
+  virtual absl::Status EndSilence(std::int64_t id) = 0;
+  virtual absl::StatusOr<ContactList> ListContacts() = 0;
 
   struct SnapshotQuery {
     std::optional<SourceId> source;  // empty: all

@@ -98,6 +98,11 @@ struct StatusReport {
   std::vector<Damage> damage;
   std::uint64_t scrubbed_at_ms = 0;
   std::vector<SystemObjective> systems;
+  std::uint64_t open_alerts = 0;  // not acknowledged
+  std::uint64_t acknowledged_alerts = 0;
+  std::string gravest_alert;
+  std::uint64_t undelivered_alerts = 0;
+  std::uint64_t alert_channels = 0;
 };
 
 struct ScrubProgress {

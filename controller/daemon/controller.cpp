@@ -12,9 +12,12 @@
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
 #include "controller/access/access.h"
+#include "controller/alert/alert_desk.h"
+#include "controller/alert/catalog_facts.h"
 #include "controller/catalog/catalog.h"
 #include "controller/control/control_service.h"
 #include "controller/control/summaries.h"
+#include "controller/daemon/alert_wiring.h"
 #include "controller/daemon/authority.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
@@ -46,17 +49,19 @@ bool MadeSnapshot(catalog::Catalog& catalog, const v1::Job& job, const v1::JobRe
   return committed.ok() && committed->has_value();
 }
 
-// What a finished job leaves in the catalog.
-void NoteResult(Env env, catalog::Catalog& catalog, const v1::Job& job,
+// What a finished job leaves in the catalog, and whom it concerns.
+void NoteResult(Env env, catalog::Catalog& catalog, alert::EventSink& alerts, const v1::Job& job,
                 const v1::JobResult& result) {
   const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
   absl::Status status;
   if (job.kind() == v1::JOB_KIND_BACKUP) {
-    status = MadeSnapshot(catalog, job, result)
-                 ? catalog.ClearFailure(source)
-                 : catalog.RecordFailure(source, {now_ms, result.exit_code(), result.error_code(),
-                                                  control::FailureText(result)});
+    const bool good = MadeSnapshot(catalog, job, result);
+    const catalog::RunFailure failure{now_ms, result.exit_code(), result.error_code(),
+                                      control::FailureText(result)};
+    status = good ? catalog.ClearFailure(source) : catalog.RecordFailure(source, failure);
+    alerts.Report({good ? alert::EventKind::kBackupSucceeded : alert::EventKind::kBackupFailed,
+                   source, good ? "" : alert::FailureWords(failure)});
   } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
     status = catalog.SetVerified(source, job.seq(), now_ms);
   }
@@ -92,17 +97,19 @@ struct Controller::Impl {
     authority = std::make_unique<Authority>(std::move(opened));
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
-          NoteResult(env, *catalog, job, result);
+          NoteResult(env, *catalog, alerts->engine(), job, result);
           NotePlans(job, result);
         });
     collector = std::make_unique<retention::Collector>(
         env, *catalog, *store, config.retention,
         [this](const SourceId& source) { return board->IsRead(source); });
     collector_thread = std::make_unique<retention::CollectorThread>(env.clock, *collector);
+    objectives = std::make_unique<objective::Objectives>(env, *catalog, config.objectives);
+    RETURN_IF_ERROR(OpenAlerts(installation));
+    schedule_observer.Attach(alerts->engine());
     runs = std::make_unique<ScheduledRuns>(*board);
     scheduler = std::make_unique<schedule::Scheduler>(env, *catalog, *runs, config.schedule,
                                                       schedule_observer);
-    objectives = std::make_unique<objective::Objectives>(env, *catalog, config.objectives);
     RETURN_IF_ERROR(scheduler->Load());
     RETURN_IF_ERROR(StartAgentServer(installation));
     ASSIGN_OR_RETURN(enrollment, EnrollmentServer::Start({env, catalog.get(), authority.get(),
@@ -111,6 +118,30 @@ struct Controller::Impl {
     RETURN_IF_ERROR(StartOperatorServer(installation));
     scrubber->Start();
     scheduler_thread = std::make_unique<schedule::SchedulerThread>(env.clock, *scheduler);
+    alerts->Start();
+    return absl::OkStatus();
+  }
+
+  // Before the servers: the board's first result is an event.
+  absl::Status OpenAlerts(const catalog::Installation& installation) {
+    std::vector<alert::CertificateFacts> certificates;
+    for (const auto& [name, pem] :
+         {std::pair("the controller", authority->server().certificate_pem),
+          std::pair("the controller's CA", authority->ca_pem())}) {
+      ASSIGN_OR_RETURN(const rpc::CertificateFacts read, rpc::ReadCertificate(pem));
+      certificates.push_back({name, read.not_after});
+    }
+    facts = std::make_unique<alert::CatalogFacts>(alert::CatalogFactsOptions{
+        env, catalog.get(), store.get(), collector.get(),
+        [this](const AgentId& agent) { return board->IsConnected(agent); }, std::move(certificates),
+        nullptr});
+    all_facts = std::make_unique<FactsWithObjectives>(*facts, *objectives);
+    alert::DeskOptions options{env, catalog.get(), all_facts.get(), config.alerts, "", "", {}};
+    options.origin = config.advertise.empty()
+                         ? "holdfast-" + ToHex(ByteView(installation.controller_id).substr(0, 4))
+                         : config.advertise;
+    options.key_path = JoinPath(config.data_directory, "alert.key");
+    ASSIGN_OR_RETURN(alerts, alert::AlertDesk::Open(std::move(options)));
     return absl::OkStatus();
   }
 
@@ -120,13 +151,18 @@ struct Controller::Impl {
       std::lock_guard guard(reload_mutex);
       config_trouble = fresh.ok() ? "" : MessageOf(fresh.status());
     }
-    RETURN_IF_ERROR(fresh.status());
+    if (!fresh.ok()) {
+      alerts->engine().Report({alert::EventKind::kReloadFailed, {}, MessageOf(fresh.status())});
+      return fresh.status();
+    }
     const std::vector<std::string_view> waiting = ChangesThatNeedARestart(config, *fresh);
     if (!waiting.empty()) {
       log::Warn("these changes of the configuration need a restart: {}", fmt::join(waiting, ", "));
     }
     scheduler->Reconfigure(fresh->schedule);
     objectives->Reconfigure(fresh->objectives);
+    RETURN_IF_ERROR(alerts->Reconfigure(fresh->alerts));
+    alerts->engine().Report({alert::EventKind::kReloadSucceeded, {}, ""});
     return absl::OkStatus();
   }
 
@@ -221,7 +257,7 @@ struct Controller::Impl {
          authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
          HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
          scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
-         [this] { return ConfigTrouble(); }});
+         [this] { return ConfigTrouble(); }, alerts.get()});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -250,10 +286,13 @@ struct Controller::Impl {
   std::unique_ptr<retention::Collector> collector;
   std::unique_ptr<retention::CollectorThread>
       collector_thread;  // outlives the servers that wake it
-  schedule::ScheduleObserver schedule_observer;
+  std::unique_ptr<objective::Objectives> objectives;
+  std::unique_ptr<alert::CatalogFacts> facts;
+  std::unique_ptr<FactsWithObjectives> all_facts;
+  std::unique_ptr<alert::AlertDesk> alerts;  // outlives the servers that report to it
+  ScheduleAlerts schedule_observer;
   std::unique_ptr<ScheduledRuns> runs;
   std::unique_ptr<schedule::Scheduler> scheduler;  // outlives the servers that bring results
-  std::unique_ptr<objective::Objectives> objectives;
   std::unique_ptr<access::Access> agent_access;
   std::unique_ptr<access::Access> operator_access;
   std::unique_ptr<grpc::Service> ingest_service;

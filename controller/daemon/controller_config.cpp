@@ -69,7 +69,8 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   const ConfigNode root = document.root();
   RETURN_IF_ERROR(
       root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
-                      "parity", "scrub", "retention", "schedule", "objectives", "log"}));
+                      "parity", "scrub", "retention", "schedule", "objectives", "log",
+                      "alerts", "contacts", "providers"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -86,6 +87,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   ASSIGN_OR_RETURN(config.schedule, schedule::ReadScheduleConfig(root));
   ASSIGN_OR_RETURN(config.objectives, objective::ReadObjectiveConfig(root));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
+  ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
   return config;
 }
 

@@ -11,6 +11,7 @@
 //   log: {level: info, format: text}
 //   schedule: …                     # see controller/schedule/schedule_config.h
 //   objectives: …                   # see controller/objective/objective_config.h
+//   alerts: …, contacts: …, providers: …  # controller/alert/alert_config.h
 // Hides:     YAML.
 // Threading: values and pure functions.
 // Errors:    kUsage with file, line and column.
@@ -23,6 +24,7 @@
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
+#include "controller/alert/alert_config.h"
 #include "controller/objective/objective_config.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/schedule_config.h"
@@ -48,6 +50,7 @@ struct ControllerConfig {
   schedule::ScheduleConfig schedule;
   objective::ObjectiveConfig objectives;
   log::Options log{"controller", "info", "text"};
+  alert::AlertConfig alerts;
 };
 
 // `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named

@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/format/trust.h"
 #include "common/rpc/status.h"
+#include "controller/operator/alert_calls.h"
 #include "controller/operator/retention_calls.h"
 #include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
@@ -187,6 +188,41 @@ class OperatorService final : public v1::Operator::Service {
                             v1::SetObjectiveReply*) override {
     return Guarded(*context, "SetObjective",
                    [&] { return operator_service::SetObjective(options_, *request); });
+  }
+  grpc::Status ListAlerts(grpc::ServerContext* context, const v1::ListAlertsRequest* request,
+                          v1::ListAlertsReply* reply) override {
+    return Guarded(*context, "ListAlerts",
+                   [&] { return FillAlerts(*options_.alerts, *request, reply); });
+  }
+  grpc::Status TestAlerts(grpc::ServerContext* context, const v1::TestAlertsRequest* request,
+                          v1::TestAlertsReply* reply) override {
+    return Guarded(*context, "TestAlerts", [&] {
+      return TestChannels(
+          options_, *request, [&] { return context->IsCancelled() || options_.stopping(); }, reply);
+    });
+  }
+  grpc::Status AcknowledgeAlert(grpc::ServerContext* context,
+                                const v1::AcknowledgeAlertRequest* request,
+                                v1::AlertInfo* reply) override {
+    return Guarded(*context, "AcknowledgeAlert",
+                   [&] { return Acknowledge(*options_.alerts, *request, reply); });
+  }
+  grpc::Status SilenceAlerts(grpc::ServerContext* context, const v1::SilenceAlertsRequest* request,
+                             v1::SilenceInfo* reply) override {
+    return Guarded(*context, "SilenceAlerts",
+                   [&] { return Silence(*options_.alerts, *request, reply); });
+  }
+  grpc::Status EndSilence(grpc::ServerContext* context, const v1::EndSilenceRequest* request,
+                          v1::EndSilenceReply*) override {
+    return Guarded(*context, "EndSilence",
+                   [&] { return options_.alerts->engine().EndSilence(request->id()); });
+  }
+  grpc::Status ListContacts(grpc::ServerContext* context, const v1::ListContactsRequest*,
+                            v1::ListContactsReply* reply) override {
+    return Guarded(*context, "ListContacts", [&]() -> absl::Status {
+      FillContacts(options_.alerts->config(), options_.env.clock.Now(), reply);
+      return absl::OkStatus();
+    });
   }
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* writer) override {

@@ -14,6 +14,7 @@
 
 #include "common/env/env.h"
 #include "controller/access/access.h"
+#include "controller/alert/alert_desk.h"
 #include "controller/control/job_board.h"
 #include "controller/objective/objectives.h"
 #include "controller/retention/collector.h"
@@ -43,6 +44,7 @@ struct OperatorServiceOptions {
   schedule::Scheduler* scheduler = nullptr;
   objective::Objectives* objectives = nullptr;
   std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
+  alert::AlertDesk* alerts = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

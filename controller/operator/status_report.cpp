@@ -5,6 +5,7 @@
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "controller/control/summaries.h"
+#include "controller/operator/alert_calls.h"
 #include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
 #include "fmt/format.h"
@@ -147,6 +148,7 @@ absl::Status FillStatus(const OperatorServiceOptions& options, v1::StatusReply* 
         static_cast<std::uint64_t>(absl::ToUnixMillis(options.scrubber->completed())));
   }
   AddWarnings(options, out);
+  if (options.alerts != nullptr) RETURN_IF_ERROR(FillAlertStatus(*options.alerts, out));
   return absl::OkStatus();
 }
 

@@ -34,5 +34,7 @@ void AddGc(Command& program, Context& context);
 void AddSchedule(Command& program, Context& context);
 void AddObjective(Command& program, Context& context);
 void AddConfig(Command& program, Context& context);
+void AddAlert(Command& program, Context& context);
+void AddContact(Command& program, Context& context);
 
 }  // namespace holdfast::cli

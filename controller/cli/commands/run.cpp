@@ -46,6 +46,8 @@ void AddCommands(Command& program, Context& context) {
   AddSchedule(program, context);
   AddObjective(program, context);
   AddConfig(program, context);
+  AddAlert(program, context);
+  AddContact(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

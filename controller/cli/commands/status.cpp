@@ -171,6 +171,12 @@ Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings,
             {"packs", status.pack_count},
             {"chunks", status.chunk_count},
             {"scrubbed_at", JsonTime(status.scrubbed_at_ms)}}},
+          {"alerts",
+           {{"open", status.open_alerts},
+            {"acknowledged", status.acknowledged_alerts},
+            {"gravest", status.gravest_alert},
+            {"undelivered", status.undelivered_alerts},
+            {"channels", status.alert_channels}}},
           {"warnings", std::move(texts)}};
 }
 
@@ -218,6 +224,23 @@ std::string SystemsText(const StatusReport& status) {
   return text;
 }
 
+// "alerts: 2 open, 1 acknowledged; gravest: no successful backup of 'db' since …"
+std::string AlertLine(const StatusReport& status) {
+  std::string text = "alerts: none open";
+  if (status.open_alerts > 0) text = fmt::format("alerts: {} open", CountText(status.open_alerts));
+  if (status.acknowledged_alerts > 0) {
+    text += fmt::format(", {} acknowledged", CountText(status.acknowledged_alerts));
+  }
+  if (status.undelivered_alerts > 0) {
+    text += fmt::format(", {} not delivered yet", Plural(status.undelivered_alerts, "message"));
+  }
+  if (!status.gravest_alert.empty()) {
+    text += fmt::format("; gravest: {}", Escaped(status.gravest_alert, 300));
+  }
+  if (status.alert_channels == 0) text += "   (no channel is configured: nobody is told)";
+  return text + "\n";
+}
+
 std::string ToText(Context& context, const StatusReport& status,
                    const std::vector<Warning>& warnings, const std::vector<std::string>& broken) {
   const Installation& installation = status.installation;
@@ -243,6 +266,7 @@ std::string ToText(Context& context, const StatusReport& status,
     if (!warning.hint.empty()) text += fmt::format("  hint: {}\n", warning.hint);
   }
   if (warnings.empty()) text += "warnings: none\n";
+  text += AlertLine(status);
   return text;
 }
 

@@ -20,6 +20,7 @@
 
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
+#include "controller/alert/alert_desk.h"
 #include "controller/control/control_service.h"
 #include "controller/daemon/authority.h"
 #include "controller/daemon/scheduled_runs.h"
@@ -62,6 +63,8 @@ class TestController {
                                                        schedule::ScheduleConfig(), observer_);
     objectives_ =
         std::make_unique<objective::Objectives>(env_, *catalog_, objective::ObjectiveConfig());
+    alerts_ = Value(alert::AlertDesk::Open(
+        {env_, catalog_.get(), nullptr, {}, "test", directory_ / "alert.key", {}}));
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
     agents_.server = Listen(agents_, "127.0.0.1:" + std::to_string(port_), TlsCredentials());
     operators_.server =
@@ -77,6 +80,7 @@ class TestController {
       }
       *side = {side->listener};
     }
+    alerts_.reset();
     collector_.reset();
     objectives_.reset();
     scheduler_.reset();
@@ -235,7 +239,7 @@ class TestController {
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
          [] { return false; }, scrubber_.get(), collector_.get(), scheduler_.get(),
-         objectives_.get()}));
+         objectives_.get(), [] { return std::string(); }, alerts_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -280,6 +284,7 @@ class TestController {
   std::unique_ptr<daemon::ScheduledRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<objective::Objectives> objectives_;
+  std::unique_ptr<alert::AlertDesk> alerts_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};
 };

@@ -165,6 +165,34 @@ class FakeClient final : public OperatorClient {
   ObjectiveReport objectives;
   std::vector<ObjectiveChange> objective_changes;
 
+
+  absl::StatusOr<AlertList> ListAlerts(const AlertQuery& query) override {
+    if (!reachable) return Away();
+    alert_queries.push_back(query);
+    return alert_list;
+  }
+  absl::StatusOr<std::vector<AlertDelivery>> TestAlerts(const std::string& channel) override {
+    tested_channels.push_back(channel);
+    return test_deliveries;
+  }
+  absl::StatusOr<AlertInfo> AcknowledgeAlert(std::int64_t id, const std::string& by) override {
+    for (AlertInfo& alert : alert_list.alerts) {
+      if (alert.id != id) continue;
+      alert.state = "acknowledged";
+      alert.acknowledged_by = by;
+      return alert;
+    }
+    return Error(ErrorKind::kNotFound, 5500, "no such alert");
+  }
+  absl::StatusOr<SilenceInfo> SilenceAlerts(const SilenceRequest& request) override {
+    silences.push_back(request);
+    return SilenceInfo{7, request.subject, 1, 1'767'752'100'000, request.by, request.reason};
+  }
+  absl::Status EndSilence(std::int64_t id) override {
+    ended_silences.push_back(id);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<ContactList> ListContacts() override { return contact_list; }
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     std::vector<SnapshotSummary> result;
     std::map<SourceId, std::uint32_t> counts;
@@ -188,6 +216,13 @@ class FakeClient final : public OperatorClient {
   std::vector<std::pair<SourceId, std::vector<std::uint64_t>>> forgotten;
   std::vector<std::pair<SourceId, std::uint64_t>> undeleted;
   std::vector<TrashedSnapshot> trash;
+  AlertList alert_list;
+  std::vector<AlertQuery> alert_queries;
+  std::vector<std::string> tested_channels;
+  std::vector<AlertDelivery> test_deliveries;
+  std::vector<SilenceRequest> silences;
+  std::vector<std::int64_t> ended_silences;
+  ContactList contact_list;
   std::vector<CollectRequest> collections;
   Collected collected;
 
