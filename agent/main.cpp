@@ -15,6 +15,7 @@
 #include "common/base/version.h"
 #include "common/config/command_line.h"
 #include "common/env/service.h"
+#include "common/env/watchdog.h"
 #include "common/rpc/grpc_log.h"
 #include "fmt/format.h"
 
@@ -45,9 +46,15 @@ int RunDaemon(const std::string& config_path) {
   log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),
             (*agent)->controller());
   NotifySystemd("READY=1");
-  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  Watchdog watchdog(env.clock, [&agent] { (*agent)->Probe(); });
+  while (WaitForTermination() == SIGHUP) {
+    NotifyReloading();
+    log::Info("SIGHUP: nothing to reload");
+    NotifySystemd("READY=1");
+  }
   NotifySystemd("STOPPING=1");
   log::Info("stopping");
+  watchdog.Stop();
   agent->reset();
   return 0;
 }

@@ -11,6 +11,7 @@
 #include "common/base/version.h"
 #include "common/config/command_line.h"
 #include "common/env/service.h"
+#include "common/env/watchdog.h"
 #include "common/log/log.h"
 #include "common/log/throttle.h"
 #include "common/rpc/grpc_log.h"
@@ -54,9 +55,15 @@ int Run(const std::string& config_path) {
             (*controller)->agent_port(), (*controller)->enrollment_port(), config->socket_path,
             config->data_directory);
   NotifySystemd("READY=1");
-  while (WaitForTermination() == SIGHUP) log::Info("SIGHUP: nothing to reload");
+  Watchdog watchdog(env.clock, [&controller] { (*controller)->Probe(); });
+  while (WaitForTermination() == SIGHUP) {
+    NotifyReloading();
+    log::Info("SIGHUP: nothing to reload");
+    NotifySystemd("READY=1");
+  }
   NotifySystemd("STOPPING=1");
   log::Info("stopping");
+  watchdog.Stop();
   controller->reset();
   return 0;
 }

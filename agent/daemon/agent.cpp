@@ -158,6 +158,7 @@ Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Agent::~Agent() = default;
 const std::string& Agent::name() const { return impl_->state.keys.identity.agent_name; }
 const std::string& Agent::controller() const { return impl_->address; }
+void Agent::Probe() const { static_cast<void>(impl_->jobs->Unfinished()); }
 
 std::string HostName() {
   char name[256] = {};

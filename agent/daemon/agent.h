@@ -22,6 +22,7 @@ class Agent {
   ~Agent();
   const std::string& name() const;
   const std::string& controller() const;
+  void Probe() const;  // returns unless a lock is stuck: for the watchdog
 
  private:
   struct Impl;

@@ -214,5 +214,6 @@ Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Controller::~Controller() = default;
 int Controller::agent_port() const { return impl_->agent_port; }
 int Controller::enrollment_port() const { return impl_->enrollment->port(); }
+void Controller::Probe() const { static_cast<void>(impl_->catalog->GetInstallation()); }
 
 }  // namespace holdfast::daemon

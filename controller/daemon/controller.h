@@ -21,6 +21,7 @@ class Controller {
 
   int agent_port() const;
   int enrollment_port() const;
+  void Probe() const;  // returns unless the catalog is stuck: for the watchdog
 
  private:
   struct Impl;
