@@ -13,7 +13,7 @@
 
 #include "common/base/bytes.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 struct Installation {
   Bytes controller_id;
@@ -174,4 +174,4 @@ struct JobResult {
 
 using JobEvent = std::variant<JobProgress, JobResult>;
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

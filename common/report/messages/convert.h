@@ -5,8 +5,8 @@
 // Threading: pure functions.
 #pragma once
 
-#include "controller/cli/operator_types.h"
-#include "controller/cli/retention_types.h"
+#include "common/report/operator_types.h"
+#include "common/report/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
@@ -24,7 +24,7 @@ class SourceStatus;
 class StatusReply;
 }  // namespace holdfast::v1
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 Installation FromProto(const v1::Installation& in);
 AgentInfo FromProto(const v1::AgentInfo& in);
@@ -40,4 +40,4 @@ Retention FromProto(const v1::Retention& in);
 Collected FromProto(const v1::CollectGarbageReply& in);
 void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report
