@@ -54,6 +54,7 @@ int Run(const std::string& config_path) {
   log::Info("ready: agents on port {}, enrolment on port {}, operators on {}, data in {}",
             (*controller)->agent_port(), (*controller)->enrollment_port(), config->socket_path,
             config->data_directory);
+  if (const int port = (*controller)->http_port()) log::Info("health and metrics on port {}", port);
   NotifySystemd("READY=1");
   Watchdog watchdog(env.clock, [&controller] { (*controller)->Probe(); });
   while (WaitForTermination() == SIGHUP) {

@@ -11,7 +11,7 @@ build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libfmt-dev libspdlog-dev libssl-dev openssl libsqlite3-dev libpq-dev libpqxx-dev libhiredis-dev
   libarchive-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev libxxhash-dev libacl1-dev libattr1-dev
-  nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev prometheus-cpp-dev libgtest-dev libgmock-dev
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.
 servers="postgresql-15 redis-server"
@@ -24,7 +24,6 @@ for option in "$@"; do
     --servers) wanted="$build $servers" ;;
     --test) wanted="$build $test" ;;
     --list) list=yes ;;
-    *) echo "usage: scripts/install_deps.sh [--servers|--test] [--list]" >&2; exit 2 ;;
   esac
 done
 if [ "$list" = yes ]; then

@@ -75,6 +75,7 @@ class JobBoard {
                      const std::function<bool(const v1::JobEvent&)>& emit,
                      const std::function<bool()>& stopped);
 
+  std::size_t CountUnfinished() const;
   // True while anybody has an unfinished restore or verify job that names `source`.
   bool IsRead(const SourceId& source) const;
   // True while `agent` has an unfinished restore or verify job that names `source`.

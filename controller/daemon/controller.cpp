@@ -8,6 +8,7 @@
 #include <grpcpp/server_posix.h>
 
 #include <atomic>
+#include <optional>
 
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
@@ -15,10 +16,13 @@
 #include "controller/catalog/catalog.h"
 #include "controller/control/control_service.h"
 #include "controller/control/summaries.h"
+#include "controller/daemon/api_documents.h"
 #include "controller/daemon/authority.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
 #include "controller/daemon/rebuild_command.h"
+#include "controller/http/gather.h"
+#include "controller/http/http_server.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
@@ -59,6 +63,7 @@ struct Controller::Impl {
 
   ~Impl() {
     stopping = true;
+    if (http) http->SetStopping();
     if (collector) collector->Stop();
     socket.reset();
     enrollment.reset();
@@ -73,6 +78,9 @@ struct Controller::Impl {
     RETURN_IF_ERROR(env.fs.MakeDirectories(config.data_directory));
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
     RETURN_IF_ERROR(CheckCatalogIsThere(env.fs, config.data_directory));
+    if (config.http) {
+      ASSIGN_OR_RETURN(http, http::HttpServer::Start(env, *config.http));
+    }
     RETURN_IF_ERROR(OpenState());
     ASSIGN_OR_RETURN(const catalog::Installation installation, catalog->GetInstallation());
     ASSIGN_OR_RETURN(Authority opened,
@@ -93,7 +101,30 @@ struct Controller::Impl {
                                                           config.advertise}));
     RETURN_IF_ERROR(StartOperatorServer(installation));
     scrubber->Start();
+    return TellMonitors();
+  }
+
+  // From here on what is asked over HTTP has answers.
+  absl::Status TellMonitors() {
+    if (!http) return absl::OkStatus();
+    http::GatherOptions gather{env, catalog.get(), store.get(), CatalogPath()};
+    gather.started_at = operator_options->started_at;
+    ASSIGN_OR_RETURN(const auto server, rpc::ReadCertificate(authority->server().certificate_pem));
+    ASSIGN_OR_RETURN(const auto ca, rpc::ReadCertificate(authority->ca_pem()));
+    gather.server_certificate_ends = server.not_after;
+    gather.authority_ends = ca.not_after;
+    gather.scrubbed_at = [this] { return scrubber->completed(); };
+    gather.views.is_connected = [this](const AgentId& agent) { return board->IsConnected(agent); };
+    gather.views.unfinished_jobs = [this] { return board->CountUnfinished(); };
+    http->SetReady({[gather] { return http::Gather(gather); },
+                    [this](const http::ApiRequest& request) {
+                      return ApiDocumentText(*operator_options, request);
+                    }});
     return absl::OkStatus();
+  }
+
+  std::string CatalogPath() const {
+    return JoinPath(JoinPath(config.data_directory, "catalog"), "catalog.db");
   }
 
   absl::Status OpenState() {
@@ -102,7 +133,7 @@ struct Controller::Impl {
         store, store::Store::Open(env, config.data_directory, &recovered, config.parity_percent));
     const std::string directory = JoinPath(config.data_directory, "catalog");
     RETURN_IF_ERROR(env.fs.MakeDirectories(directory));
-    ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, JoinPath(directory, "catalog.db")));
+    ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, CatalogPath()));
     RETURN_IF_ERROR(ingest::AdoptRecoveredPacks(*catalog, *store, recovered));
     scrubber = std::make_unique<scrub::Scrubber>(
         env, *catalog, *store, JoinPath(config.data_directory, "scrub.state"), config.scrub);
@@ -159,11 +190,12 @@ struct Controller::Impl {
     operator_restore =
         restore_service::MakeRestoreService(*catalog, *store, *operator_access, *board);
     const std::string host = config.advertise.empty() ? config.listen.host : config.advertise;
-    operator_service_ = operator_service::MakeOperatorService(
-        {env, catalog.get(), store.get(), operator_access.get(), board.get(),
-         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
-         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
-         scrubber.get(), collector.get()});
+    operator_options.emplace(operator_service::OperatorServiceOptions{
+        env, catalog.get(), store.get(), operator_access.get(), board.get(),
+        authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
+        HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
+        scrubber.get(), collector.get()});
+    operator_service_ = operator_service::MakeOperatorService(*operator_options);
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -182,6 +214,7 @@ struct Controller::Impl {
   ControllerConfig config;
   std::atomic<bool> stopping{false};
   std::unique_ptr<DirectoryLock> lock;
+  std::unique_ptr<http::HttpServer> http;  // answers until all else is down
   std::unique_ptr<store::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<scrub::Scrubber> scrubber;  // its thread ends before catalog and store
@@ -196,6 +229,7 @@ struct Controller::Impl {
   std::unique_ptr<grpc::Service> control_service;
   std::unique_ptr<grpc::Service> agent_restore;
   std::unique_ptr<grpc::Service> operator_restore;
+  std::optional<operator_service::OperatorServiceOptions> operator_options;
   std::unique_ptr<grpc::Service> operator_service_;
   int agent_port = 0;
   std::unique_ptr<grpc::Server> agent_server;
@@ -214,6 +248,7 @@ Controller::Controller(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Controller::~Controller() = default;
 int Controller::agent_port() const { return impl_->agent_port; }
 int Controller::enrollment_port() const { return impl_->enrollment->port(); }
+int Controller::http_port() const { return impl_->http ? impl_->http->port() : 0; }
 void Controller::Probe() const { static_cast<void>(impl_->catalog->GetInstallation()); }
 
 }  // namespace holdfast::daemon

@@ -21,7 +21,8 @@ class Controller {
 
   int agent_port() const;
   int enrollment_port() const;
-  void Probe() const;  // returns unless the catalog is stuck: for the watchdog
+  int http_port() const;  // 0: nobody listens
+  void Probe() const;     // returns unless the catalog is stuck: for the watchdog
 
  private:
   struct Impl;

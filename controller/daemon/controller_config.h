@@ -9,26 +9,24 @@
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   log: {level: info, format: text}
+//   http: {listen: 127.0.0.1:7445}  # health and metrics, see http_config.h
 // Hides:     YAML.
 // Threading: values and pure functions.
 // Errors:    kUsage with file, line and column.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
+#include "controller/daemon/host_port.h"
+#include "controller/http/http_server.h"
 #include "controller/retention/collector.h"
 #include "controller/scrub/scrubber.h"
 
 namespace holdfast::daemon {
-
-struct HostPort {
-  std::string host;
-  int port = 0;
-  std::string text() const { return host + ":" + std::to_string(port); }
-};
 
 struct ControllerConfig {
   std::string data_directory;
@@ -40,6 +38,7 @@ struct ControllerConfig {
   scrub::ScrubOptions scrub;
   retention::CollectorOptions retention;
   log::Options log{"controller", "info", "text"};
+  std::optional<http::HttpOptions> http;  // absent: nobody listens
 };
 
 // `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named
