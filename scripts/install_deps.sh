@@ -4,6 +4,7 @@
 #   scripts/install_deps.sh           to build
 #   scripts/install_deps.sh --servers to build and to run deploy/quickstart.sh
 #   scripts/install_deps.sh --test    to build and to run every test
+#   scripts/install_deps.sh --package to build, to make Debian packages and to try them
 #   scripts/install_deps.sh --list …  only prints the packages
 set -eu
 
@@ -15,7 +16,8 @@ build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.
 servers="postgresql-15 redis-server"
-test="ccache mold $servers acl attr clang-14 clang-format-14 systemd"
+test="ccache mold $servers acl attr clang-14 clang-format-14 systemd prometheus"
+package="dpkg-dev debhelper lintian debootstrap"
 
 wanted=$build
 list=no
@@ -23,7 +25,9 @@ for option in "$@"; do
   case "$option" in
     --servers) wanted="$build $servers" ;;
     --test) wanted="$build $test" ;;
+    --package) wanted="$build $package" ;;
     --list) list=yes ;;
+    *) echo "usage: scripts/install_deps.sh [--servers|--test|--package] [--list]" >&2; exit 2 ;;
   esac
 done
 if [ "$list" = yes ]; then
