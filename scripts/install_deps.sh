@@ -4,6 +4,7 @@
 #   scripts/install_deps.sh           to build
 #   scripts/install_deps.sh --servers to build and to run deploy/quickstart.sh
 #   scripts/install_deps.sh --test    to build and to run every test
+#   scripts/install_deps.sh --package to build, to make Debian packages and to try them
 #   scripts/install_deps.sh --list …  only prints the packages
 set -eu
 
@@ -11,12 +12,13 @@ build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libfmt-dev libspdlog-dev libssl-dev openssl libsqlite3-dev libpq-dev libpqxx-dev libhiredis-dev
   libarchive-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev libxxhash-dev libacl1-dev libattr1-dev
-  nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev prometheus-cpp-dev libgtest-dev libgmock-dev
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.
 servers="postgresql-15 redis-server"
-test="ccache mold $servers acl attr clang-14 clang-format-14
+test="ccache mold $servers acl attr clang-14 clang-format-14 systemd prometheus
   python3-aiosmtpd"
+package="dpkg-dev debhelper lintian debootstrap"
 
 wanted=$build
 list=no
@@ -24,8 +26,9 @@ for option in "$@"; do
   case "$option" in
     --servers) wanted="$build $servers" ;;
     --test) wanted="$build $test" ;;
+    --package) wanted="$build $package" ;;
     --list) list=yes ;;
-    *) echo "usage: scripts/install_deps.sh [--servers|--test] [--list]" >&2; exit 2 ;;
+    *) echo "usage: scripts/install_deps.sh [--servers|--test|--package] [--list]" >&2; exit 2 ;;
   esac
 done
 if [ "$list" = yes ]; then

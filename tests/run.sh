@@ -4,22 +4,26 @@
 #   tests/run.sh             everything (what CI runs)
 #   tests/run.sh --quick     the release build without the tests that start servers
 #   tests/run.sh --no-asan   the release build only
+#   tests/run.sh --slow      also what is labelled slow: the packages in a clean root (root, network, minutes)
 # Servers that tests start listen on 127.0.0.1 on free ports and are stopped by the test.
 # Ends with ctest's own summaries; the status is 0 only when every test of every build passed.
 set -eu
 cd "$(dirname "$0")/.."
 
 asan=yes
-select=""
+select="-LE slow"
+packages=""
 for option in "$@"; do
   case "$option" in
-    --quick) asan=no; select="-LE server" ;;
+    --quick) asan=no; select="-LE server|slow" ;;
     --no-asan) asan=no ;;
-    *) echo "usage: tests/run.sh [--quick] [--no-asan]" >&2; exit 2 ;;
+    --slow) select="" packages=yes ;;
+    *) echo "usage: tests/run.sh [--quick] [--no-asan] [--slow]" >&2; exit 2 ;;
   esac
 done
 
 scripts/install_deps.sh --test
+[ -z "$packages" ] || scripts/install_deps.sh --package
 # Clones in other directories share what the compiler cache holds.
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 jobs=$(nproc)

@@ -210,6 +210,7 @@ Agent::~Agent() = default;
 const std::string& Agent::name() const { return impl_->state.keys.identity.agent_name; }
 const std::string& Agent::controller() const { return impl_->address; }
 absl::Status Agent::Reload(const std::string& config_path) { return impl_->Reload(config_path); }
+void Agent::Probe() const { static_cast<void>(impl_->jobs->Unfinished()); }
 
 std::string HostName() {
   char name[256] = {};

@@ -22,6 +22,7 @@ class Agent {
   ~Agent();
   const std::string& name() const;
   const std::string& controller() const;
+  void Probe() const;  // returns unless a lock is stuck: for the watchdog
 
   // Takes what can change while it runs: sources, restore_roots, upload. An error: all stays as it
   // is, and the controller is told that the file cannot be used.

@@ -6,6 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 #include "common/base/nearest.h"
+#include "common/config/command_tree.h"
 #include "fmt/format.h"
 
 namespace holdfast {
@@ -130,6 +131,14 @@ void CommandLine::AllowOptionsAfterVerb() { app_->fallthrough(); }
 
 absl::StatusOr<CommandLine::Outcome> CommandLine::Read(const std::vector<std::string>& arguments,
                                                        std::ostream& out) {
+  if (arguments.size() == 1 && arguments[0] == "--print-completion") {
+    out << BashCompletion(ReadTree(*app_)) << std::flush;
+    return Outcome::kPrinted;
+  }
+  if (arguments.size() == 2 && arguments[0] == "--print-manual") {
+    out << ManualPage(ReadTree(*app_), version_, arguments[1]) << std::flush;
+    return Outcome::kPrinted;
+  }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app_->parse(std::move(reversed));

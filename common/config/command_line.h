@@ -82,7 +82,8 @@ class CommandLine {
     kRead,     // values are set, the verb's action ran
     kPrinted,  // help or version went to `out`
   };
-  // `arguments` without the program's name.
+  // `arguments` without the program's name. `--print-manual SECTION` and `--print-completion`, for
+  // packages, print what command_tree.h writes.
   absl::StatusOr<Outcome> Read(const std::vector<std::string>& arguments, std::ostream& out);
 
  private:

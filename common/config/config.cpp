@@ -17,6 +17,7 @@ constexpr int kType = 1014;
 constexpr int kMissing = 1015;
 constexpr int kSecret = 1016;
 constexpr int kRefused = 1017;
+constexpr std::uint64_t kMaxCredentialBytes = 64 << 10;
 constexpr char kHint[] = "Correct it at that place of the file, and start again.";
 
 std::string Where(const YamlTree& tree, int line, int column) {
@@ -54,14 +55,22 @@ std::string_view KindName(const YamlNode& node) {
   return "something unknown";
 }
 
-// NAME of "${env:NAME}".
-std::optional<std::string> ReferencedVariable(std::string_view text) {
-  constexpr std::string_view kStart = "${env:";
-  if (text.size() <= kStart.size() + 1 || text.substr(0, kStart.size()) != kStart ||
+// NAME of "${env:NAME}" when `start` is "${env:".
+std::optional<std::string> ReferencedName(std::string_view text, std::string_view start) {
+  if (text.size() <= start.size() + 1 || text.substr(0, start.size()) != start ||
       text.back() != '}') {
     return std::nullopt;
   }
-  return std::string(text.substr(kStart.size(), text.size() - kStart.size() - 1));
+  return std::string(text.substr(start.size(), text.size() - start.size() - 1));
+}
+
+// The only line of a secret file; empty when there is nothing else.
+SecretBytes WithoutLineBreak(Bytes bytes) {
+  const SecretBytes all = SecretBytes::Take(std::move(bytes));
+  ByteView line = all.view();
+  if (!line.empty() && line.back() == '\n') line.remove_suffix(1);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return SecretBytes(line);
 }
 
 // One value of `key`, or `fallback` when the key is missing.
@@ -249,26 +258,50 @@ absl::StatusOr<SecretBytes> ConfigNode::SecretFromFile(FileSystem& fs) const {
                  HintOf(bytes.status()).empty() ? "Create it with mode 600, or name another file."
                                                 : HintOf(bytes.status()));
   }
-  SecretBytes all = SecretBytes::Take(*std::move(bytes));
-  ByteView line = all.view();
-  if (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  SecretBytes line = WithoutLineBreak(*std::move(bytes));
   if (line.empty()) {
     return Error(ErrorKind::kUsage, kSecret,
                  fmt::format("{}: secret file '{}' is empty", where(), Escaped(path)),
                  "Write the secret into it, as its only line.");
   }
-  return SecretBytes(line);
+  return line;
 }
 
-absl::StatusOr<SecretBytes> ConfigNode::SecretFromEnvironment(const Surroundings& surroundings,
-                                                              std::string_view key) const {
+// systemd.exec(5), LoadCredential=: the directory is this process's alone, whatever the modes in
+// it.
+absl::StatusOr<SecretBytes> ConfigNode::SecretFromCredential(FileSystem& fs,
+                                                             const Surroundings& surroundings,
+                                                             const std::string& name) const {
+  const auto directory = surroundings.variable("CREDENTIALS_DIRECTORY");
+  const std::string title = fmt::format("{}: credential '{}'", where(), Escaped(name, 60));
+  if (!directory) {
+    return Error(ErrorKind::kUsage, kSecret, title + " was not given: the program runs as no unit",
+                 "Start it by systemd with LoadCredential=, or name a file.");
+  }
+  if (name.find('/') != std::string::npos || name[0] == '.') {
+    return Error(ErrorKind::kUsage, kSecret, title + " is not a usable name");
+  }
+  absl::StatusOr<Bytes> bytes = fs.ReadFile(JoinPath(*directory, name), kMaxCredentialBytes);
+  SecretBytes line = bytes.ok() ? WithoutLineBreak(*std::move(bytes)) : SecretBytes();
+  if (line.empty()) {
+    return Error(ErrorKind::kUsage, kSecret, title + " is missing or empty",
+                 "A file NAME in /etc/holdfast/credentials is the credential holdfast_NAME.");
+  }
+  return line;
+}
+
+absl::StatusOr<SecretBytes> ConfigNode::SecretByReference(FileSystem& fs,
+                                                          const Surroundings& surroundings,
+                                                          std::string_view key) const {
   const std::string hint = fmt::format(
       "Put it into a file with mode 600 and set '{0}_file', or write '{0}: ${{env:NAME}}'.", key);
   if (node().kind != YamlNode::Kind::kScalar) {  // the text itself may be the secret: not shown
     return WrongType("a reference to a secret", hint);
   }
-  const auto name = ReferencedVariable(node().text);
+  if (const auto credential = ReferencedName(node().text, "${credential:")) {
+    return SecretFromCredential(fs, surroundings, *credential);
+  }
+  const auto name = ReferencedName(node().text, "${env:");
   if (!name) {
     return Error(ErrorKind::kUsage, kSecret,
                  fmt::format("{}: the secret '{}' stands in the file itself", where(), key), hint);
@@ -296,7 +329,7 @@ absl::StatusOr<std::optional<SecretBytes>> ConfigNode::Secret(
   if (!inline_value && !file) return std::optional<SecretBytes>();
   ASSIGN_OR_RETURN(
       SecretBytes secret,
-      file ? file->SecretFromFile(fs) : inline_value->SecretFromEnvironment(surroundings, key));
+      file ? file->SecretFromFile(fs) : inline_value->SecretByReference(fs, surroundings, key));
   return std::optional<SecretBytes>(std::move(secret));
 }
 

@@ -90,7 +90,8 @@ class ConfigNode {
   absl::StatusOr<std::vector<std::string>> Texts(std::string_view key) const;  // empty
 
   // A secret (I3): `<key>_file: path` (FileSystem::ReadSecret; one line break at its end is not
-  // part of it; a relative path starts at the configuration's directory) or `<key>: ${env:NAME}`.
+  // part of it; a relative path starts at the configuration's directory), `<key>: ${env:NAME}` or
+  // `<key>: ${credential:NAME}`, which systemd hands over (LoadCredential=).
   // nullopt when neither is there; both at once are refused. Allow both keys in CheckKeys.
   absl::StatusOr<std::optional<SecretBytes>> Secret(
       FileSystem& fs, std::string_view key,
@@ -106,8 +107,10 @@ class ConfigNode {
   absl::Status WrongType(std::string_view expected, std::string hint = "") const;
   absl::StatusOr<std::string> PlainText(std::string_view expected) const;
   absl::StatusOr<SecretBytes> SecretFromFile(FileSystem& fs) const;
-  absl::StatusOr<SecretBytes> SecretFromEnvironment(const Surroundings& surroundings,
-                                                    std::string_view key) const;
+  absl::StatusOr<SecretBytes> SecretFromCredential(FileSystem& fs, const Surroundings& surroundings,
+                                                   const std::string& name) const;
+  absl::StatusOr<SecretBytes> SecretByReference(FileSystem& fs, const Surroundings& surroundings,
+                                                std::string_view key) const;
 
   std::shared_ptr<const YamlTree> tree_;
   std::size_t index_;

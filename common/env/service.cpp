@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <string>
 
 #include "common/env/unique_fd.h"
 
@@ -44,6 +46,13 @@ void NotifySystemd(std::string_view state) {
   ::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
            reinterpret_cast<sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+}
+
+void NotifyReloading() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::int64_t microseconds = now.tv_sec * 1'000'000ll + now.tv_nsec / 1'000;
+  NotifySystemd("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds));
 }
 
 void BlockTerminationSignals() {

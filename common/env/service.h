@@ -13,6 +13,7 @@
 namespace holdfast {
 
 void NotifySystemd(std::string_view state);  // "READY=1", "STOPPING=1"
+void NotifyReloading();                      // a reload begins; READY=1 ends it
 void BlockTerminationSignals();
 int WaitForTermination();  // the signal
 void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
@@ -21,6 +22,8 @@ void ForbidCoreDumps();    // PR_SET_DUMPABLE=0: keys are in memory
 // the controller's time), and every thread keeps its own.
 void KeepBuffersForReuse();
 std::string OwnDirectory();  // of this program's file; empty when it is not known
-void SetNiceness(int nice);  // of this process, before its first thread; 0 leaves it as it is
+// Of the calling thread and of those that it makes; 0 leaves it as it is. For the whole process:
+// before its first thread.
+void SetNiceness(int nice);
 
 }  // namespace holdfast

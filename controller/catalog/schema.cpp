@@ -92,8 +92,11 @@ struct Migration {
   int version;
   const char* sql;
 };
-constexpr Migration kMigrations[] = {
-    {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}, {kAlertsVersion, kAlertsTables}};
+constexpr Migration kMigrations[] = {{1, kVersion1},
+                                     {2, kVersion2},
+                                     {3, kVersion3},
+                                     {4, kVersion4},
+                                     {kAlertsVersion, kAlertsTables}};
 
 }  // namespace
 

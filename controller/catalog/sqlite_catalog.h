@@ -88,12 +88,10 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status RecordFailure(const SourceId& source, const RunFailure& failure) override;
   absl::Status ClearFailure(const SourceId& source) override;
   absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) override;
-
   absl::StatusOr<Totals> GetTotals() override;
   Collection& collection() override { return *this; }
   Planning& planning() override { return *this; }
   AlertBook& alerts() override { return alerts_; }
-
   absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
                       std::uint64_t purge_after_ms) override;
   absl::Status Undelete(const SourceId& source, std::uint64_t seq) override;
@@ -149,8 +147,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status ReadEpoch();
   std::int64_t OldestSessionEpoch();
 
-  // Runs `action(db)`, which returns a Status or StatusOr, in one write transaction; an error rolls
-  // back.
+  // Runs `action(db)`, of Status or StatusOr, in one write transaction; an error rolls back.
   template <typename Action>
   auto Write(Action action) -> decltype(action(std::declval<SqliteDb&>())) {
     std::lock_guard lock(writer_mutex_);

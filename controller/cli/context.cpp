@@ -4,8 +4,8 @@
 
 #include "common/base/error.h"
 #include "common/config/paths.h"
+#include "common/report/json.h"
 #include "controller/cli/key_home.h"
-#include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "common/base/error.h"
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 #include "controller/cli/render/progress.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"

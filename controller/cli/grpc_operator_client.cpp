@@ -4,9 +4,9 @@
 #include <chrono>
 
 #include "common/base/error.h"
+#include "common/report/messages/convert.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
-#include "controller/cli/convert.h"
 #include "controller/cli/operator_client.h"
 #include "fmt/format.h"
 #include "proto/operator.grpc.pb.h"

@@ -1,7 +1,7 @@
 #include "controller/cli/key_home.h"
 
 #include "common/base/error.h"
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

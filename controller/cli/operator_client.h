@@ -15,9 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/snapshot/opener.h"
-#include "controller/cli/alert_types.h"
-#include "controller/cli/operator_types.h"
-#include "controller/cli/retention_types.h"
+#include "controller/cli/operator_values.h"
 #include "controller/cli/sealed_messages.h"
 
 namespace holdfast::cli {

@@ -1,7 +1,7 @@
 #include "controller/cli/sealed_messages.h"
 
 #include "common/base/error.h"
-#include "controller/cli/convert.h"
+#include "common/report/messages/convert.h"
 #include "proto/common.pb.h"
 #include "proto/operator.pb.h"
 

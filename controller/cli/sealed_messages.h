@@ -12,7 +12,7 @@
 
 #include "common/env/random.h"
 #include "common/format/trust.h"
-#include "controller/cli/operator_types.h"
+#include "controller/cli/operator_values.h"
 
 namespace holdfast::v1 {
 class JobResult;

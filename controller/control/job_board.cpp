@@ -315,6 +315,12 @@ absl::Status JobBoard::Watch(const std::vector<Bytes>& job_ids,
   return absl::OkStatus();
 }
 
+std::size_t JobBoard::CountUnfinished() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::count_if(
+      jobs_.begin(), jobs_.end(), [](const auto& one) { return !one.second->result; }));
+}
+
 bool JobBoard::IsRead(const SourceId& source) const {
   std::lock_guard lock(mutex_);
   return std::any_of(jobs_.begin(), jobs_.end(),

@@ -92,6 +92,7 @@ class JobBoard {
     absl::Time sent_at;
   };
   std::optional<ActiveBackup> BackupOf(const SourceId& source) const;
+  std::size_t CountUnfinished() const;
   // True while anybody has an unfinished restore or verify job that names `source`.
   bool IsRead(const SourceId& source) const;
   // True while `agent` has an unfinished restore or verify job that names `source`.

@@ -42,9 +42,9 @@ void ScheduleAlerts::OnLate(const catalog::SourceRow& source) {
 
 void ScheduleAlerts::OnSkipped(const catalog::SourceRow& source, std::uint64_t in_a_row) {
   if (in_a_row < schedule::kSkipsBeforeEvent) return;
-  sink_->Report({alert::EventKind::kRunMissed, source.id,
-                 fmt::format("{} runs in a row were skipped: the one before is still active",
-                             in_a_row)});
+  sink_->Report(
+      {alert::EventKind::kRunMissed, source.id,
+       fmt::format("{} runs in a row were skipped: the one before is still active", in_a_row)});
 }
 
 }  // namespace holdfast::daemon

@@ -8,6 +8,7 @@
 #include <grpcpp/server_posix.h>
 
 #include <atomic>
+#include <optional>
 
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
@@ -18,11 +19,15 @@
 #include "controller/control/control_service.h"
 #include "controller/control/summaries.h"
 #include "controller/daemon/alert_wiring.h"
+#include "controller/daemon/api_documents.h"
 #include "controller/daemon/authority.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
+#include "controller/daemon/monitor_views.h"
 #include "controller/daemon/rebuild_command.h"
 #include "controller/daemon/scheduled_runs.h"
+#include "controller/http/gather.h"
+#include "controller/http/http_server.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
@@ -76,6 +81,7 @@ struct Controller::Impl {
 
   ~Impl() {
     stopping = true;
+    if (http) http->SetStopping();
     if (collector) collector->Stop();
     socket.reset();
     enrollment.reset();
@@ -90,6 +96,9 @@ struct Controller::Impl {
     RETURN_IF_ERROR(env.fs.MakeDirectories(config.data_directory));
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
     RETURN_IF_ERROR(CheckCatalogIsThere(env.fs, config.data_directory));
+    if (config.http) {
+      ASSIGN_OR_RETURN(http, http::HttpServer::Start(env, *config.http));
+    }
     RETURN_IF_ERROR(OpenState());
     ASSIGN_OR_RETURN(const catalog::Installation installation, catalog->GetInstallation());
     ASSIGN_OR_RETURN(Authority opened,
@@ -119,6 +128,29 @@ struct Controller::Impl {
     scrubber->Start();
     scheduler_thread = std::make_unique<schedule::SchedulerThread>(env.clock, *scheduler);
     alerts->Start();
+    return TellMonitors();
+  }
+
+  // From here on what is asked over HTTP has answers.
+  absl::Status TellMonitors() {
+    if (!http) return absl::OkStatus();
+    http::GatherOptions gather{env, catalog.get(), store.get(), CatalogPath()};
+    gather.started_at = operator_options->started_at;
+    ASSIGN_OR_RETURN(const auto server, rpc::ReadCertificate(authority->server().certificate_pem));
+    ASSIGN_OR_RETURN(const auto ca, rpc::ReadCertificate(authority->ca_pem()));
+    gather.server_certificate_ends = server.not_after;
+    gather.authority_ends = ca.not_after;
+    gather.scrubbed_at = [this] { return scrubber->completed(); };
+    gather.views = MonitorViews(*operator_options);
+    http->SetReady({[gather] { return http::Gather(gather); },
+                    [this](const http::ApiRequest& request) {
+                      return ApiDocumentText(*operator_options, request);
+                    },
+                    [this](const std::string& token) -> absl::StatusOr<std::string> {
+                      ASSIGN_OR_RETURN(const catalog::AlertRow alert,
+                                       alerts->engine().AcknowledgeByToken(token));
+                      return alert.title;
+                    }});
     return absl::OkStatus();
   }
 
@@ -189,13 +221,17 @@ struct Controller::Impl {
     if (!status.ok()) log::Failure(status);
   }
 
+  std::string CatalogPath() const {
+    return JoinPath(JoinPath(config.data_directory, "catalog"), "catalog.db");
+  }
+
   absl::Status OpenState() {
     std::vector<store::RecoveredPack> recovered;
     ASSIGN_OR_RETURN(
         store, store::Store::Open(env, config.data_directory, &recovered, config.parity_percent));
     const std::string directory = JoinPath(config.data_directory, "catalog");
     RETURN_IF_ERROR(env.fs.MakeDirectories(directory));
-    ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, JoinPath(directory, "catalog.db")));
+    ASSIGN_OR_RETURN(catalog, catalog::Catalog::Open(env, CatalogPath()));
     RETURN_IF_ERROR(ingest::AdoptRecoveredPacks(*catalog, *store, recovered));
     scrubber = std::make_unique<scrub::Scrubber>(
         env, *catalog, *store, JoinPath(config.data_directory, "scrub.state"), config.scrub);
@@ -252,12 +288,13 @@ struct Controller::Impl {
     operator_restore =
         restore_service::MakeRestoreService(*catalog, *store, *operator_access, *board);
     const std::string host = config.advertise.empty() ? config.listen.host : config.advertise;
-    operator_service_ = operator_service::MakeOperatorService(
-        {env, catalog.get(), store.get(), operator_access.get(), board.get(),
-         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
-         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
-         scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
-         [this] { return ConfigTrouble(); }, alerts.get()});
+    operator_options.emplace(operator_service::OperatorServiceOptions{
+        env, catalog.get(), store.get(), operator_access.get(), board.get(),
+        authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
+        HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
+        scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
+        [this] { return ConfigTrouble(); }, alerts.get()});
+    operator_service_ = operator_service::MakeOperatorService(*operator_options);
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
     builder.RegisterService(operator_service_.get());
@@ -278,6 +315,7 @@ struct Controller::Impl {
   std::mutex reload_mutex;     // guards config_trouble
   std::string config_trouble;  // why the changed file is not used; empty: it is
   std::unique_ptr<DirectoryLock> lock;
+  std::unique_ptr<http::HttpServer> http;  // answers until all else is down
   std::unique_ptr<store::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<scrub::Scrubber> scrubber;  // its thread ends before catalog and store
@@ -299,6 +337,7 @@ struct Controller::Impl {
   std::unique_ptr<grpc::Service> control_service;
   std::unique_ptr<grpc::Service> agent_restore;
   std::unique_ptr<grpc::Service> operator_restore;
+  std::optional<operator_service::OperatorServiceOptions> operator_options;
   std::unique_ptr<grpc::Service> operator_service_;
   int agent_port = 0;
   std::unique_ptr<grpc::Server> agent_server;
@@ -321,5 +360,7 @@ absl::Status Controller::Reload(const std::string& config_path) {
 }
 int Controller::agent_port() const { return impl_->agent_port; }
 int Controller::enrollment_port() const { return impl_->enrollment->port(); }
+int Controller::http_port() const { return impl_->http ? impl_->http->port() : 0; }
+void Controller::Probe() const { static_cast<void>(impl_->catalog->GetInstallation()); }
 
 }  // namespace holdfast::daemon

@@ -25,6 +25,8 @@ class Controller {
 
   int agent_port() const;
   int enrollment_port() const;
+  int http_port() const;  // 0: nobody listens
+  void Probe() const;     // returns unless the catalog is stuck: for the watchdog
 
  private:
   struct Impl;

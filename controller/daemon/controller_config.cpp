@@ -1,29 +1,15 @@
 #include "controller/daemon/controller_config.h"
 
-#include "absl/strings/numbers.h"
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
+#include "controller/daemon/http_config.h"
 
 namespace holdfast::daemon {
 namespace {
 
 constexpr Range<std::uint64_t> kScrubRates{64 << 10, 1ull << 40};
 constexpr Range<std::int64_t> kParityPercents{0, kMaxParityPercent};
-
-absl::Status ReadHostPort(const ConfigNode& root, std::string_view key, HostPort* out) {
-  if (!root.Has(key)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::string text, root.Text(key));
-  const std::size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return root.Find(key)->Refuse("this is not host:port", "Write for example 127.0.0.1:7443.");
-  }
-  out->host = text.substr(0, colon);
-  out->port = port;
-  return absl::OkStatus();
-}
 
 absl::Status ReadRetention(const ConfigNode& root, retention::CollectorOptions* out) {
   const auto node = root.Find("retention");
@@ -57,6 +43,14 @@ absl::Status ReadScrub(const ConfigNode& root, scrub::ScrubOptions* out) {
   return absl::OkStatus();
 }
 
+bool DiffersInHttp(const std::optional<http::HttpOptions>& now,
+                   const std::optional<http::HttpOptions>& fresh) {
+  if (!now || !fresh) return now.has_value() != fresh.has_value();
+  return now->host != fresh->host || now->port != fresh->port ||
+         now->certificate_path != fresh->certificate_path || now->key_path != fresh->key_path ||
+         !ConstantTimeEqual(now->token.view(), fresh->token.view());
+}
+
 }  // namespace
 
 absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path) {
@@ -67,10 +61,9 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(
-      root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
-                      "parity", "scrub", "retention", "schedule", "objectives", "log",
-                      "alerts", "contacts", "providers"}));
+  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
+                                  "socket", "parity", "scrub", "retention", "schedule",
+                                  "objectives", "log", "alerts", "contacts", "providers", "http"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -88,6 +81,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   ASSIGN_OR_RETURN(config.objectives, objective::ReadObjectiveConfig(root));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
+  ASSIGN_OR_RETURN(config.http, ReadHttp(fs, root, ParentPath(file)));
   return config;
 }
 
@@ -108,6 +102,7 @@ std::vector<std::string_view> ChangesThatNeedARestart(const ControllerConfig& no
                     now.scrub.rate_bytes != fresh.scrub.rate_bytes);
   note("retention", now.retention.trash_time != fresh.retention.trash_time ||
                         now.retention.sweep_delay != fresh.retention.sweep_delay);
+  note("http", DiffersInHttp(now.http, fresh.http));
   note("log", now.log.level != fresh.log.level || now.log.format != fresh.log.format);
   return keys;
 }

@@ -12,11 +12,13 @@
 //   schedule: …                     # see controller/schedule/schedule_config.h
 //   objectives: …                   # see controller/objective/objective_config.h
 //   alerts: …, contacts: …, providers: …  # controller/alert/alert_config.h
+//   http: {listen: 127.0.0.1:7445}  # health and metrics, see http_config.h
 // Hides:     YAML.
 // Threading: values and pure functions.
 // Errors:    kUsage with file, line and column.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,18 +27,14 @@
 #include "common/format/parity.h"
 #include "common/log/log.h"
 #include "controller/alert/alert_config.h"
+#include "controller/daemon/host_port.h"
+#include "controller/http/http_server.h"
 #include "controller/objective/objective_config.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/schedule_config.h"
 #include "controller/scrub/scrubber.h"
 
 namespace holdfast::daemon {
-
-struct HostPort {
-  std::string host;
-  int port = 0;
-  std::string text() const { return host + ":" + std::to_string(port); }
-};
 
 struct ControllerConfig {
   std::string data_directory;
@@ -51,6 +49,7 @@ struct ControllerConfig {
   objective::ObjectiveConfig objectives;
   log::Options log{"controller", "info", "text"};
   alert::AlertConfig alerts;
+  std::optional<http::HttpOptions> http;  // absent: nobody listens
 };
 
 // `path` empty: /etc/holdfast/controller.yaml when it exists, else defaults. A path that was named

@@ -22,6 +22,7 @@ namespace holdfast::schedule {
 
 inline constexpr char kDefaultCron[] = "0 2 * * *";
 inline constexpr char kDefaultZone[] = "UTC";
+inline constexpr char kDefaultWords[] = "02:00 UTC daily";  // both, for people
 inline constexpr char kDefaultJitter[] = "2m";
 
 // What one place of the file says; what it does not say is absent.

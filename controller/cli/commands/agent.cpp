@@ -4,8 +4,8 @@
 
 #include "common/base/error.h"
 #include "common/base/nearest.h"
+#include "common/report/documents.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
 #include "fmt/format.h"
@@ -39,11 +39,7 @@ absl::Status List(Context& context, const ListOptions& options) {
   ASSIGN_OR_RETURN(
       const std::vector<AgentInfo> agents,
       Connect(context)->ListAgents(options.all ? Removed::kInclude : Removed::kLeaveOut));
-  if (context.json) {
-    Json list = Json::array();
-    for (const AgentInfo& agent : agents) list.push_back(AgentJson(agent));
-    return WriteOut(context, JsonLine({{"agents", std::move(list)}}));
-  }
+  if (context.json) return WriteOut(context, JsonLine(AgentsJson(agents)));
   if (agents.empty()) {
     context.err << "No agent is enrolled yet. Make a token with: holdfast enroll AGENT\n";
     return absl::OkStatus();

@@ -5,8 +5,8 @@
 // silence or channel; 7 an alert that is over; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/when.h"
 #include "fmt/format.h"

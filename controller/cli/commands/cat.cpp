@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/open_snapshot.h"
-#include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

@@ -8,8 +8,8 @@
 #include "common/base/error.h"
 #include "common/env/process.h"
 #include "common/env/service.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

@@ -4,9 +4,9 @@
 
 #include "common/base/error.h"
 #include "common/format/join_token.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/key_home.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
 #include "controller/cli/when.h"

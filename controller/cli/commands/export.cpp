@@ -4,10 +4,10 @@
 // Exit status: 0 complete; 7 the file exists; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/export/exporter.h"
 #include "controller/cli/open_snapshot.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
 #include "fmt/format.h"

@@ -3,8 +3,8 @@
 // Exit status: 0; 8 the store refuses writes; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
 

@@ -6,9 +6,9 @@
 
 #include "common/base/error.h"
 #include "common/format/recovery_kit.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/key_home.h"
-#include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

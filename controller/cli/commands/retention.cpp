@@ -5,8 +5,8 @@
 
 #include "common/base/error.h"
 #include "common/config/values.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
 #include "fmt/format.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/report/plans.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/plan_text.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"

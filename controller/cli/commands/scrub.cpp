@@ -4,8 +4,8 @@
 // Exit status: 0 everything is whole, also after repairs; 5 something is lost; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
 

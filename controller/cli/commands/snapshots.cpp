@@ -2,11 +2,9 @@
 //
 // Exit status: 0; 6 no such source; others in DESIGN 12.
 
-#include <algorithm>
-
 #include "common/base/error.h"
+#include "common/report/documents.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 #include "controller/cli/snapshot_reference.h"
 
@@ -35,14 +33,8 @@ absl::Status List(Context& context, const SnapshotsOptions& options) {
     query.source = source.source.id;
   }
   ASSIGN_OR_RETURN(std::vector<SnapshotSummary> snapshots, client->ListSnapshots(query));
-  std::stable_sort(snapshots.begin(), snapshots.end(), [](const auto& a, const auto& b) {
-    return a.source_name != b.source_name ? a.source_name < b.source_name : a.seq > b.seq;
-  });
-  if (context.json) {
-    Json list = Json::array();
-    for (const SnapshotSummary& one : snapshots) list.push_back(SnapshotJson(one));
-    return WriteOut(context, JsonLine({{"snapshots", std::move(list)}}));
-  }
+  SortForReaders(&snapshots);
+  if (context.json) return WriteOut(context, JsonLine(SnapshotsJson(snapshots)));
   if (snapshots.empty()) {
     context.err << "There is no snapshot yet. Make one with: holdfast backup\n";
     return absl::OkStatus();

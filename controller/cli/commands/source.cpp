@@ -3,8 +3,8 @@
 // Exit status: 0; others in DESIGN 12.
 
 #include "common/base/error.h"
+#include "common/report/documents.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/text.h"
 
 namespace holdfast::cli {
@@ -12,19 +12,7 @@ namespace {
 
 absl::Status List(Context& context) {
   ASSIGN_OR_RETURN(const StatusReport status, Connect(context)->Status());
-  if (context.json) {
-    Json list = Json::array();
-    for (const SourceStatus& one : status.sources) {
-      list.push_back({{"name", one.source.name},
-                      {"kind", one.source.kind},
-                      {"id", one.source.id.hex()},
-                      {"agent", one.agent_name},
-                      {"connected", one.connected},
-                      {"snapshots", one.snapshot_count},
-                      {"newest", one.newest ? SnapshotJson(*one.newest) : Json()}});
-    }
-    return WriteOut(context, JsonLine({{"sources", std::move(list)}}));
-  }
+  if (context.json) return WriteOut(context, JsonLine(SourcesJson(status)));
   if (status.sources.empty()) {
     context.err << "No agent has a source yet: add some to agent.yaml on its host.\n";
     return absl::OkStatus();

@@ -4,8 +4,10 @@
 // knows, no more.
 
 #include "common/base/error.h"
+#include "common/report/documents.h"
+#include "common/report/json.h"
+#include "common/report/plans.h"
 #include "controller/cli/commands/commands.h"
-#include "controller/cli/render/json.h"
 #include "controller/cli/render/plan_text.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
@@ -15,169 +17,8 @@ namespace {
 
 constexpr int kExitBroken = 9;
 
-struct Warning {
-  std::string text;
-  std::string hint;
-};
-
 absl::Duration AgeOf(Context& context, std::uint64_t unix_ms) {
   return context.env.clock.Now() - absl::FromUnixMillis(static_cast<std::int64_t>(unix_ms));
-}
-
-// Names of the sources and systems whose objective is broken.
-std::vector<std::string> BrokenOf(const StatusReport& status) {
-  std::vector<std::string> names;
-  for (const SystemObjective& one : status.systems) {
-    if (one.standing.broken) names.push_back(one.name);
-  }
-  for (const SourceStatus& one : status.sources) {
-    if (one.objective && one.objective->standing.broken) names.push_back(one.source.name);
-  }
-  return names;
-}
-
-void WarnOfPlans(const SourceStatus& one, std::vector<Warning>* warnings) {
-  const std::string name = Escaped(one.source.name);
-  if (one.objective && one.objective->standing.state == "broken") {
-    const ObjectiveStanding& standing = one.objective->standing;
-    warnings->push_back(
-        {fmt::format("source '{}' breaks its objective: nothing newer than {} can be restored, {} "
-                     "is allowed",
-                     name, AgeText(absl::Seconds(static_cast<std::int64_t>(standing.age_seconds))),
-                     Escaped(standing.rpo.text, 20)),
-         "holdfast backup " + name});
-  }
-  if (one.objective && one.objective->standing.restore_too_slow) {
-    warnings->push_back(
-        {fmt::format("a restore of source '{}' takes {}", name, RtoText(one.objective->standing)),
-         "holdfast objective set " + name + " --rto … says what is bearable."});
-  }
-  if (!one.schedule) return;
-  const SourceSchedule& schedule = *one.schedule;
-  if (schedule.paused_at_ms != 0) {
-    warnings->push_back({fmt::format("the schedule of source '{}' is paused by {}", name,
-                                     Escaped(schedule.paused_by, 64)),
-                         "holdfast schedule resume " + name});
-  }
-  if (schedule.waiting) {
-    warnings->push_back({fmt::format("source '{}' is due, but its agent is away", name), ""});
-  }
-  if (schedule.skipped_in_row >= 2) {
-    warnings->push_back(
-        {fmt::format("{} scheduled runs of source '{}' were skipped in a row: one is still active",
-                     schedule.skipped_in_row, name),
-         "holdfast schedule list " + name});
-  }
-  if (!schedule.problem.empty()) {
-    warnings->push_back({fmt::format("source '{}' is not backed up by itself: {}", name,
-                                     Escaped(schedule.problem, 200)),
-                         "holdfast schedule set " + name + " --default"});
-  }
-}
-
-std::vector<Warning> WarningsOf(Context& context, const StatusReport& status) {
-  std::vector<Warning> warnings;
-  if (!status.installation.initialized) {
-    warnings.push_back({"this controller has no owner yet", "holdfast init"});
-  }
-  for (const SourceStatus& one : status.sources) {
-    const std::string name = Escaped(one.source.name);
-    if (!one.last_error.empty()) {
-      std::string text =
-          fmt::format("source '{}' failed {} ago: {}", name,
-                      AgeText(AgeOf(context, one.last_error_at_ms)), Escaped(one.last_error, 400));
-      if (one.failures_in_row > 1) {
-        text += fmt::format(" ({} times in a row)", one.failures_in_row);
-      }
-      if (one.last_error_code != 0) text += fmt::format(" (HF-{:04})", one.last_error_code);
-      warnings.push_back({std::move(text), "holdfast backup " + name});
-    }
-    if (!one.newest) {
-      warnings.push_back(
-          {fmt::format("source '{}' has never been backed up", name), "holdfast backup " + name});
-    } else if (one.newest->partial) {
-      warnings.push_back(
-          {fmt::format("the newest snapshot of source '{}' is incomplete", name), ""});
-    }
-    WarnOfPlans(one, &warnings);
-  }
-  for (const AgentInfo& agent : status.agents) {
-    if (agent.removed || agent.connected) continue;
-    const std::string seen =
-        agent.last_seen_ms == 0
-            ? "it was never seen"
-            : fmt::format("last seen {} ago", AgeText(AgeOf(context, agent.last_seen_ms)));
-    warnings.push_back({fmt::format("agent '{}' is not connected ({})", Escaped(agent.name), seen),
-                        "Look at holdfast-agent on its host."});
-  }
-  for (const Damage& one : status.damage) {
-    warnings.push_back(
-        {fmt::format("{} chunks are lost or damaged that {} snapshots of source '{}' need (the "
-                     "newest: {})",
-                     one.chunks, one.seqs.size(), Escaped(one.source_name),
-                     one.seqs.empty() ? 0 : one.seqs.back()),
-         "holdfast backup " + Escaped(one.source_name) +
-             " stores again what the source still has; 'holdfast scrub' names all."});
-  }
-  for (const std::string& text : status.warnings) warnings.push_back({Escaped(text, 500), ""});
-  return warnings;
-}
-
-Json ToJson(const StatusReport& status, const std::vector<Warning>& warnings,
-            const std::vector<std::string>& broken) {
-  Json sources = Json::array();
-  for (const SourceStatus& one : status.sources) {
-    sources.push_back(
-        {{"name", one.source.name},
-         {"kind", one.source.kind},
-         {"id", one.source.id.hex()},
-         {"agent", one.agent_name},
-         {"connected", one.connected},
-         {"snapshots", one.snapshot_count},
-         {"newest", one.newest ? SnapshotJson(*one.newest) : Json()},
-         {"last_error", one.last_error},
-         {"last_error_at", JsonTime(one.last_error_at_ms)},
-         {"failures_in_row", one.failures_in_row},
-         {"newest_verified_at", JsonTime(one.newest_verified_ms)},
-         {"schedule", one.schedule ? ScheduleJson(*one.schedule) : Json()},
-         {"objective", one.objective ? StandingJson(one.objective->standing) : Json()}});
-  }
-  Json systems = Json::array();
-  for (const SystemObjective& one : status.systems) {
-    systems.push_back(
-        {{"name", one.name}, {"sources", one.sources}, {"objective", StandingJson(one.standing)}});
-  }
-  Json agents = Json::array();
-  for (const AgentInfo& agent : status.agents) agents.push_back(AgentJson(agent));
-  Json texts = Json::array();
-  for (const Warning& warning : warnings) {
-    texts.push_back({{"text", warning.text}, {"hint", warning.hint}});
-  }
-  const Installation& installation = status.installation;
-  return {{"controller",
-           {{"id", ToHex(installation.controller_id)},
-            {"version", installation.software_version},
-            {"initialized", installation.initialized},
-            {"started_at", JsonTime(installation.started_at_ms)},
-            {"agent_address", installation.agent_address},
-            {"enrollment_address", installation.enrollment_address}}},
-          {"objectives_broken", broken},
-          {"sources", std::move(sources)},
-          {"systems", std::move(systems)},
-          {"agents", std::move(agents)},
-          {"store",
-           {{"bytes", status.store_bytes},
-            {"free_bytes", status.store_free_bytes},
-            {"packs", status.pack_count},
-            {"chunks", status.chunk_count},
-            {"scrubbed_at", JsonTime(status.scrubbed_at_ms)}}},
-          {"alerts",
-           {{"open", status.open_alerts},
-            {"acknowledged", status.acknowledged_alerts},
-            {"gravest", status.gravest_alert},
-            {"undelivered", status.undelivered_alerts},
-            {"channels", status.alert_channels}}},
-          {"warnings", std::move(texts)}};
 }
 
 std::string ProofText(Context& context, const SourceStatus& one) {
@@ -273,10 +114,10 @@ std::string ToText(Context& context, const StatusReport& status,
 int Status(Context& context) {
   const auto status = Connect(context)->Status();
   if (!status.ok()) return Report(context, status.status());
-  const std::vector<Warning> warnings = WarningsOf(context, *status);
+  const std::vector<Warning> warnings = WarningsOf(*status, context.env.clock.Now());
   const std::vector<std::string> broken = BrokenOf(*status);
   const int code =
-      Report(context, WriteOut(context, context.json ? JsonLine(ToJson(*status, warnings, broken))
+      Report(context, WriteOut(context, context.json ? JsonLine(StatusJson(*status, warnings))
                                                      : ToText(context, *status, warnings, broken)));
   return code == 0 && !broken.empty() ? kExitBroken : code;
 }

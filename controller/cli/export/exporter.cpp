@@ -4,10 +4,10 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "common/report/json.h"
 #include "controller/cli/export/archive_writer.h"
 #include "controller/cli/export/postgres_script.h"
 #include "controller/cli/open_snapshot.h"
-#include "controller/cli/render/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::cli {

@@ -6,7 +6,8 @@
 
 #include "absl/time/time.h"
 #include "common/format/entry.h"
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
+#include "controller/cli/operator_values.h"
 
 namespace holdfast::cli {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
 

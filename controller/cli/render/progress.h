@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "common/env/clock.h"
-#include "controller/cli/operator_types.h"
+#include "controller/cli/operator_values.h"
 
 namespace holdfast::cli {
 

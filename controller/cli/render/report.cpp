@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "common/base/error.h"
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "controller/cli/operator_types.h"
+#include "controller/cli/operator_values.h"
 
 namespace holdfast::cli {
 

@@ -37,15 +37,6 @@ std::string TimeText(std::uint64_t unix_ms, absl::TimeZone zone) {
                           absl::FromUnixMillis(static_cast<std::int64_t>(unix_ms)), zone);
 }
 
-std::string AgeText(absl::Duration age) {
-  if (age < absl::ZeroDuration()) return "in the future";
-  const std::int64_t seconds = absl::ToInt64Seconds(age);
-  if (seconds < 60) return fmt::format("{}s", seconds);
-  if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
-  if (seconds < 48 * 3600) return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
-  return fmt::format("{}d", seconds / 86400);
-}
-
 std::string SecondsText(double seconds) {
   if (!(seconds >= 0)) seconds = 0;
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/report/age.h"
 
 namespace holdfast::cli {
 
@@ -18,9 +19,9 @@ std::string SizeText(std::uint64_t bytes);   // "0 B", "12 KiB", "1.6 GiB"
 std::string CountText(std::uint64_t count);  // "4,210,331"
 std::string TimeText(std::uint64_t unix_ms,
                      absl::TimeZone zone);  // "2026-01-07 02:00 UTC", "never"
-std::string AgeText(absl::Duration age);    // "2s", "3m10s", "12h04m", "41d"
-std::string SecondsText(double seconds);    // "0.2 s", "14 s", "3m10s"
-std::string LeftText(absl::Duration left);  // "0:44", "1:02:10"
+using report::AgeText;
+std::string SecondsText(double seconds);                             // "0.2 s", "14 s", "3m10s"
+std::string LeftText(absl::Duration left);                           // "0:44", "1:02:10"
 std::string PercentText(std::uint64_t part, std::uint64_t whole);    // "0.2 %", "" when whole is 0
 std::string Plural(std::uint64_t count, std::string_view singular);  // "1 file", "2 files"
 

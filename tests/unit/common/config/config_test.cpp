@@ -163,15 +163,19 @@ class ConfigFileTest : public testing::Test {
   }
   absl::StatusOr<std::optional<SecretBytes>> Secret(std::string_view text) {
     Write("c.yaml", text);
-    const Surroundings surroundings{false, [](const std::string& name) {
-                                      return name == "PASS" ? std::optional<std::string>("from env")
-                                                            : std::nullopt;
+    const Surroundings surroundings{false,
+                                    [this](const std::string& name) -> std::optional<std::string> {
+                                      if (name == "PASS") return "from env";
+                                      if (name == "CREDENTIALS_DIRECTORY" && !credentials_.empty())
+                                        return credentials_;
+                                      return std::nullopt;
                                     }};
     return LoadConfig(fs_, directory_ / "c.yaml")->root().Secret(fs_, "password", surroundings);
   }
 
   test::TempDir directory_;
   FileSystem& fs_ = RealFileSystem();
+  std::string credentials_ = directory_.path();
 };
 
 TEST_F(ConfigFileTest, WhatCannotBeReadIsNamed) {
@@ -193,6 +197,21 @@ TEST_F(ConfigFileTest, SecretsComeFromFileOrEnvironment) {
             "s3cret pass ");
   EXPECT_EQ(Secret("password: ${env:PASS}\n").value()->view(), "from env");
   EXPECT_FALSE(Secret("other: 1\n").value().has_value());
+}
+
+TEST_F(ConfigFileTest, SecretsComeFromCredentialsOfTheUnit) {
+  // systemd gives them by an access list, which makes the mode look wide.
+  Write("holdfast_pass", "s3cret\n", 0640);
+  EXPECT_EQ(Secret("password: ${credential:holdfast_pass}\n").value()->view(), "s3cret");
+  Write("holdfast_empty", "\n");
+  for (const char* name : {"none", "holdfast_empty", "../holdfast_pass", ".", "a/b"}) {
+    const absl::Status refused =
+        Secret(std::string("password: ${credential:") + name + "}\n").status();
+    EXPECT_EQ(CodeOf(refused), 1016) << name;
+    EXPECT_EQ(ExitCodeOf(refused), 2) << name;
+  }
+  credentials_.clear();
+  EXPECT_EQ(CodeOf(Secret("password: ${credential:holdfast_pass}\n").status()), 1016);
 }
 
 TEST_F(ConfigFileTest, SecretsAreRefusedInlineAndWithWideRights) {

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "common/format/recovery_kit.h"
+#include "common/report/json.h"
 #include "common/snapshot/facts.h"
 #include "controller/cli/commands/run.h"
-#include "controller/cli/render/json.h"
 #include "tests/support/seeded_rng.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/controller/cli/fake_client.h"

@@ -165,7 +165,6 @@ class FakeClient final : public OperatorClient {
   ObjectiveReport objectives;
   std::vector<ObjectiveChange> objective_changes;
 
-
   absl::StatusOr<AlertList> ListAlerts(const AlertQuery& query) override {
     if (!reachable) return Away();
     alert_queries.push_back(query);

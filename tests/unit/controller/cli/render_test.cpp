@@ -5,7 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/nearest.h"
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 #include "controller/cli/render/progress.h"
 #include "controller/cli/render/report.h"
 #include "controller/cli/render/text.h"

@@ -73,6 +73,38 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("advertise: a\nadvertise: b\n", "2:1");
 }
 
+TEST_F(ControllerConfigTest, HttpIsOffByDefaultAndThenOnLoopback) {
+  EXPECT_FALSE(Load("parity: 2\n")->http);
+  const auto config = Load("http: {}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->http->host, "127.0.0.1");
+  EXPECT_EQ(config->http->port, 7445);
+  EXPECT_TRUE(config->http->token.empty());
+  EXPECT_TRUE(config->http->certificate_path.empty());
+}
+
+TEST_F(ControllerConfigTest, HttpForOthersNeedsTlsAndALongToken) {
+  ASSERT_TRUE(
+      RealFileSystem().WriteAtomically(directory_ / "token", "0123456789abcdef\n", 0600).ok());
+  const auto config = Load(
+      "http: {listen: 0.0.0.0:1, tls: {certificate: a.pem, key: /k/b.key}, token_file: token}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->http->certificate_path, directory_ / "a.pem");
+  EXPECT_EQ(config->http->key_path, "/k/b.key");
+  EXPECT_EQ(config->http->token.view(), "0123456789abcdef");
+  ExpectRefused("http: {listen: 0.0.0.0:1}\n", "1:16");
+  ExpectRefused("http: {listen: '[2001:db8::1]:1'}\n", "1:16");
+  EXPECT_TRUE(Load("http: {listen: 0.0.0.0:1, allow_plaintext: true}\n").ok());
+  EXPECT_TRUE(Load("http: {listen: '[::1]:1'}\n").ok());
+  ExpectRefused("http: {tls: {certificate: a.pem}}\n", "1:13");
+  ExpectRefused("http: {tls: {certificate: '', key: b}}\n", "1:27");
+  ExpectRefused("http: {listen: 7445}\n", "1:16");
+  ExpectRefused("http: {token: 0123456789abcdef}\n", "1:15");
+  ExpectRefused("http: {port: 1}\n", "1:8");
+  ASSERT_TRUE(RealFileSystem().WriteAtomically(directory_ / "short", "0123456789\n", 0600).ok());
+  ExpectRefused("http: {token_file: short}\n", "1:7");
+}
+
 TEST_F(ControllerConfigTest, UnknownKeysNameTheNearest) {
   const auto status = Load("listen_enrolment: 127.0.0.1:1\n").status();
   EXPECT_NE((MessageOf(status) + HintOf(status)).find("listen_enrollment"), std::string::npos)

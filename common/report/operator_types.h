@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "common/base/bytes.h"
-#include "controller/cli/schedule_types.h"
+#include "common/report/schedule_types.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 struct Installation {
   Bytes controller_id;
@@ -179,4 +179,4 @@ struct JobResult {
 
 using JobEvent = std::variant<JobProgress, JobResult>;
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

@@ -1,8 +1,8 @@
 // Schedules and objectives out of their messages.
-#include "controller/cli/convert.h"
+#include "common/report/messages/convert.h"
 #include "proto/operator.pb.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 namespace {
 
 SourceInfo InfoFromProto(const v1::SourceInfo& in) {
@@ -71,4 +71,4 @@ ObjectiveReport FromProto(const v1::ListObjectivesReply& in) {
   return out;
 }
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

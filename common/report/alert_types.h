@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 struct AlertDelivery {
   std::string channel;
@@ -89,4 +89,4 @@ struct ContactList {
   std::vector<EscalationStep> steps;
 };
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

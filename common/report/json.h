@@ -7,10 +7,10 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "controller/cli/operator_types.h"
+#include "common/report/operator_types.h"
 #include "nlohmann/json.hpp"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 using Json = nlohmann::ordered_json;
 
@@ -27,4 +27,4 @@ Json AgentJson(const AgentInfo& agent);
 // `path` exactly when it is UTF-8; else escaped, with the bytes in path_hex.
 void PutPath(std::string_view path, Json* object);
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

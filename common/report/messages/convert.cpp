@@ -1,8 +1,8 @@
-#include "controller/cli/convert.h"
+#include "common/report/messages/convert.h"
 
 #include "proto/operator.pb.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 namespace {
 
 template <typename Id>
@@ -212,4 +212,4 @@ void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out) {
   out->set_verified(in.verified);
 }
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "controller/cli/operator_types.h"
+#include "common/report/operator_types.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 struct RetentionPolicy {
   std::uint64_t within_seconds = 0;
@@ -53,4 +53,4 @@ struct Collected {
   std::vector<std::string> notes;
 };
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

@@ -1,7 +1,7 @@
-#include "controller/cli/convert.h"
+#include "common/report/messages/convert.h"
 #include "proto/operator.pb.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 AlertDelivery FromProto(const v1::AlertDeliveryInfo& in) {
   return {in.channel(),           in.action(), in.state(), in.attempts(), in.last_attempt_at_ms(),
@@ -67,4 +67,4 @@ ContactList FromProto(const v1::ListContactsReply& in) {
   return out;
 }
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

@@ -9,7 +9,7 @@
 
 #include "common/base/bytes.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 struct SourceInfo {
   SourceId id;
@@ -96,4 +96,4 @@ struct ObjectiveChange {
   std::string by;
 };
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

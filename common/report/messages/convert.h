@@ -5,9 +5,9 @@
 // Threading: pure functions.
 #pragma once
 
-#include "controller/cli/alert_types.h"
-#include "controller/cli/operator_types.h"
-#include "controller/cli/retention_types.h"
+#include "common/report/alert_types.h"
+#include "common/report/operator_types.h"
+#include "common/report/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
@@ -34,7 +34,7 @@ class StatusReply;
 class SystemObjective;
 }  // namespace holdfast::v1
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 Installation FromProto(const v1::Installation& in);
 AgentInfo FromProto(const v1::AgentInfo& in);
@@ -60,4 +60,4 @@ SilenceInfo FromProto(const v1::SilenceInfo& in);
 AlertList FromProto(const v1::ListAlertsReply& in);
 ContactList FromProto(const v1::ListContactsReply& in);
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

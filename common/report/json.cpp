@@ -1,10 +1,10 @@
-#include "controller/cli/render/json.h"
+#include "common/report/json.h"
 
 #include "absl/time/time.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
-namespace holdfast::cli {
+namespace holdfast::report {
 
 std::string JsonLine(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -78,4 +78,4 @@ void PutPath(std::string_view path, Json* object) {
   (*object)["path_hex"] = ToHex(path);
 }
 
-}  // namespace holdfast::cli
+}  // namespace holdfast::report

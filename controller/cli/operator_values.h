@@ -1,0 +1,13 @@
+// What the controller tells an operator (common/report), by the names that commands use.
+//
+// Threading: values.
+#pragma once
+
+#include "common/report/operator_types.h"
+#include "common/report/retention_types.h"
+
+namespace holdfast::cli {
+
+using namespace report;  // NOLINT(google-build-using-namespace)
+
+}  // namespace holdfast::cli
