@@ -5,8 +5,10 @@ import os
 import shutil
 import time
 import unittest
+import urllib.error
+import urllib.request
 
-from rig import Rig, wait_for
+from rig import Rig, free_port, wait_for
 from receivers import WHSEC, HttpReceiver
 
 
@@ -89,6 +91,26 @@ class Alerts(unittest.TestCase):
             self.assertEqual(len(rig.told("failure", "resolve")), 1)
             self.assertEqual(len(rig.told("failure")), 1)
             self.assertIn("ana", rig.cli("contact", "list").stdout)
+
+    def test_the_button_behind_the_link_of_a_message_acknowledges(self):
+        port = free_port()
+        with Alerted("link", f"no_success: 7d\n  link: http://127.0.0.1:{port}/ack/") as rig:
+            rig.controller_settings += f"http: {{listen: '127.0.0.1:{port}'}}\n"
+            rig.set_up()
+            rig.break_source()
+            rig.cli("backup", "uploads", expect=10)
+            wait_for("the message", lambda: rig.told("failure"), seconds=60)
+            link = rig.told("failure")[0]["acknowledge_url"]
+            with urllib.request.urlopen(link, timeout=10) as page:
+                self.assertIn("<form method=", page.read().decode())
+            self.assertEqual(rig.alerts()[0]["state"], "open", "mail scanners open links")
+            with self.assertRaises(urllib.error.HTTPError) as forged:
+                urllib.request.urlopen(link[:-1] + ("0" if link[-1] != "0" else "1"), data=b"", timeout=10)
+            self.assertEqual(forged.exception.code, 403)
+            with urllib.request.urlopen(link, data=b"", timeout=10) as page:
+                self.assertIn("You take care of it", page.read().decode())
+            self.assertEqual(rig.alerts()[0]["state"], "acknowledged")
+            self.assertEqual(rig.alerts()[0]["acknowledged_by"], "the link sent through 'hook'")
 
     def test_no_success_is_the_alarm_though_nothing_happens(self):
         """Fault row 92."""

@@ -76,6 +76,7 @@ class HttpEndpoints(unittest.TestCase):
             rig.cli("backup")
             told = self.fresh(monitor, lambda told: told["backup_system"] == "healthy")
             self.assertEqual(told["reasons"], [])
+            self.assertEqual(told["sources"][0]["objective_seconds"], 24 * 3600)
             self.assertRegex(told["last_backup"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
             self.assertEqual((told["sources"][0]["name"], told["sources"][0]["agent"]), ("files", "web-1"))
             # A run that fails is told although the snapshot is young; the next good one ends that.
@@ -99,6 +100,39 @@ class HttpEndpoints(unittest.TestCase):
                     self.assertEqual(status, 503)
             self.assertEqual(rig.controller.stop(), 0)
 
+    def test_schedules_objectives_and_a_refused_reload_are_told(self):
+        with Rig("plans") as rig:
+            monitor = with_http(rig)
+            rig.controller_settings += "schedule: {}\n"
+            tree = rig.path("files")
+            os.makedirs(tree)
+            rig.write("files/one", "content")
+            rig.setup([{"name": "files", "kind": "files", "root": tree}])
+            rig.cli("backup")
+            told = self.fresh(monitor, lambda told: told["backup_system"] == "healthy")
+            self.assertEqual(told["next_scheduled"], "02:00 UTC daily")
+            self.assertRegex(told["sources"][0]["next_scheduled"], r"^20\d\d-\d\d-\d\dT02:0[0-2]:\d\dZ$")
+            rig.cli("schedule", "set", "files", "--cron", "0 0 1 1 *", "--jitter", "0s")
+            told = self.fresh(monitor, lambda told: told["next_scheduled"] != "02:00 UTC daily")
+            self.assertRegex(told["next_scheduled"], r"^20\d\d-01-01T00:00:00Z$")
+            rig.cli("schedule", "pause", "files")
+            self.fresh(monitor, lambda told: told["next_scheduled"] is None)
+            rig.cli("objective", "set", "files", "--rpo", "2h")
+            told = self.fresh(monitor, lambda told: told["sources"][0]["objective_seconds"] == 7200)
+            metrics = monitor.get("/metrics")[1]
+            self.assertRegex(metrics, r"holdfast_source_objective_seconds\{[^}]*\} 7200\n")
+            self.assertIn("\nholdfast_outbox_depth 0\n", metrics)
+            path = rig.path("controller.yaml")
+            with open(path) as f:
+                good = f.read()
+            rig.write("controller.yaml", good + "no_such_key: 1\n")
+            os.kill(rig.controller.process.pid, signal.SIGHUP)
+            told = self.fresh(monitor, lambda told: told["backup_system"] == "degraded")
+            self.assertIn("the changed configuration is not used", told["reasons"][0])
+            rig.write("controller.yaml", good)
+            os.kill(rig.controller.process.pid, signal.SIGHUP)
+            self.fresh(monitor, lambda told: told["backup_system"] == "healthy")
+
     def test_the_api_says_what_the_command_line_says(self):
         with Rig("api") as rig:
             monitor = with_http(rig)
@@ -115,6 +149,9 @@ class HttpEndpoints(unittest.TestCase):
                 document.get("store", {}).pop("free_bytes", None)
                 for agent in document.get("agents", []):
                     agent.pop("last_seen")
+                for source in document.get("sources", []):
+                    if "objective" in source:
+                        self.assertEqual(source["objective"].pop("age_seconds") // 60, 0)
                 return document
 
             def same(path, *arguments):

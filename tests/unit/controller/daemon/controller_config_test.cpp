@@ -105,6 +105,25 @@ TEST_F(ControllerConfigTest, HttpForOthersNeedsTlsAndALongToken) {
   ExpectRefused("http: {token_file: short}\n", "1:7");
 }
 
+TEST_F(ControllerConfigTest, OnlySomeChangesNeedARestart) {
+  ASSERT_TRUE(
+      RealFileSystem().WriteAtomically(directory_ / "token", "0123456789abcdef\n", 0600).ok());
+  const std::string without = "parity: 2\n";
+  const std::string plain = without + "http: {listen: '127.0.0.1:1'}\n";
+  const std::string guarded = without + "http: {listen: '127.0.0.1:1', token_file: token}\n";
+  const auto changes = [&](const std::string& now, const std::string& fresh) {
+    return ChangesThatNeedARestart(Load(now).value(), Load(fresh).value());
+  };
+  const std::vector<std::string_view> http = {"http"};
+  EXPECT_EQ(changes(without, plain), http);
+  EXPECT_EQ(changes(plain, without), http);
+  EXPECT_EQ(changes(plain, guarded), http);
+  EXPECT_EQ(changes(plain, without + "http: {listen: '127.0.0.1:2'}\n"), http);
+  EXPECT_TRUE(changes(guarded, guarded).empty());
+  EXPECT_TRUE(changes(plain, plain + "schedule: {cron: '0 5 * * *'}\n").empty());
+  EXPECT_EQ(changes(plain, "parity: 3\n"), (std::vector<std::string_view>{"parity", "http"}));
+}
+
 TEST_F(ControllerConfigTest, UnknownKeysNameTheNearest) {
   const auto status = Load("listen_enrolment: 127.0.0.1:1\n").status();
   EXPECT_NE((MessageOf(status) + HintOf(status)).find("listen_enrollment"), std::string::npos)
