@@ -79,6 +79,7 @@ absl::StatusOr<std::unique_ptr<AlertDesk>> AlertDesk::Open(DeskOptions options) 
       [&catalog](const SourceId& source) { return SourceLabel(catalog, source); },
       desk->tokens_.get());
   RETURN_IF_ERROR(desk->engine_->Start());
+  RETURN_IF_ERROR(desk->EndUnusedHeartbeat());
   return desk;
 }
 
@@ -96,9 +97,15 @@ absl::Status AlertDesk::Reconfigure(AlertConfig config) {
     channels_ = std::move(channels);
   }
   missed_beats_ = 0;
-  const absl::Status status = engine_->Reconfigure(EngineOptionsNow());
+  absl::Status status = engine_->Reconfigure(EngineOptionsNow());
+  if (status.ok()) status = EndUnusedHeartbeat();
   if (started_) StartThreads();
   return status;
+}
+
+absl::Status AlertDesk::EndUnusedHeartbeat() {
+  if (options_.config.heartbeat) return absl::OkStatus();
+  return engine_->Resolve(KeyOf(kHeartbeat, "controller"), "There is no heartbeat any more.");
 }
 
 void AlertDesk::Start() {
@@ -118,13 +125,18 @@ void AlertDesk::StartThreads() {
   }
 }
 
-absl::Status AlertDesk::LookOnce() {
+absl::Status AlertDesk::JudgeState() {
   ASSIGN_OR_RETURN(const Facts facts, options_.facts->Look());
-  RETURN_IF_ERROR(
-      engine_->Reconcile(facts, Judge(facts, options_.config.limits, options_.env.clock.Now())));
+  return engine_->Reconcile(facts, Judge(facts, options_.config.limits, options_.env.clock.Now()));
+}
+
+// What is known goes its way also while the rules cannot see.
+absl::Status AlertDesk::LookOnce() {
+  const absl::Status judged = JudgeState();
   RETURN_IF_ERROR(engine_->Escalate());
   RETURN_IF_ERROR(SendDigestWhenDue());
-  return ForgetOldHistory();
+  RETURN_IF_ERROR(ForgetOldHistory());
+  return judged;
 }
 
 absl::Status AlertDesk::SendDigestWhenDue() {

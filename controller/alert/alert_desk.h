@@ -67,6 +67,8 @@ class AlertDesk {
  private:
   explicit AlertDesk(DeskOptions options);
   void StartThreads();  // threads_mutex_ held
+  absl::Status EndUnusedHeartbeat();
+  absl::Status JudgeState();
   absl::Status SendDigestWhenDue();
   absl::Status ForgetOldHistory();
   void Watch(std::stop_token stop);

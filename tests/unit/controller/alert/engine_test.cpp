@@ -222,6 +222,27 @@ TEST_F(EngineTest, AFailedReloadIsToldAndOverWhenOneSucceeds) {
   EXPECT_EQ(channel("ops").taken.back().action, notify::Action::kResolve);
 }
 
+TEST_F(EngineTest, AHeartbeatThatDoesNotArriveIsToldAtTheThirdTime) {
+  // Nobody listens there.
+  config_.heartbeat = HeartbeatConfig{
+      SecretBytes("http://127.0.0.1:1/SECRET"), absl::Minutes(5), {{true}, "", absl::Seconds(2)}};
+  Restart({"ops"});
+  desk_->Beat({});
+  desk_->Beat({});
+  Deliver();
+  EXPECT_THAT(channel("ops").taken, IsEmpty());
+  desk_->Beat({});
+  Deliver();
+  ASSERT_THAT(channel("ops").taken, SizeIs(1));
+  EXPECT_EQ(channel("ops").taken[0].kind, "heartbeat");
+  EXPECT_THAT(channel("ops").taken[0].text, testing::Not(HasSubstr("SECRET")));
+  config_.heartbeat.reset();
+  Restart({"ops"});
+  Deliver();
+  ASSERT_THAT(channel("ops").taken, SizeIs(1));
+  EXPECT_EQ(channel("ops").taken[0].action, notify::Action::kResolve);
+}
+
 TEST_F(EngineTest, HistoryIsForgottenAfterNinetyDaysButNotWhatIsOpen) {
   Fail("once");
   Pass(absl::Minutes(1));
