@@ -20,6 +20,7 @@
 #include "controller/daemon/local_socket.h"
 #include "controller/daemon/rebuild_command.h"
 #include "controller/ingest/ingest_service.h"
+#include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"

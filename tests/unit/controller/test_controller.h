@@ -23,6 +23,7 @@
 #include "controller/control/control_service.h"
 #include "controller/daemon/authority.h"
 #include "controller/ingest/ingest_service.h"
+#include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/scrub/scrubber.h"
