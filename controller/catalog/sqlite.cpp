@@ -187,6 +187,12 @@ absl::Status SqliteDb::CheckpointWhenLarge() {
   return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : Failure(code);
 }
 
+absl::Status SqliteDb::CheckpointAll() {
+  const int code =
+      ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : Failure(code);
+}
+
 absl::StatusOr<Transaction> Transaction::BeginWrite(SqliteDb& db) {
   RETURN_IF_ERROR(db.Run("BEGIN IMMEDIATE"));
   return Transaction(db);

@@ -60,6 +60,7 @@ class SqliteCatalog final : public Catalog, public Collection {
                           std::uint64_t size_bytes) override;
   absl::Status ForgetPack(std::int64_t pack_row) override;
   absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) override;
+  absl::Status ForgetEmptyOpenPacks() override;
   absl::StatusOr<std::vector<ChunkPresence>> FindChunks(const DomainId& domain,
                                                         const std::vector<ChunkId>& ids) override;
   absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
@@ -73,6 +74,7 @@ class SqliteCatalog final : public Catalog, public Collection {
   absl::Status ReviveIn(const PackName& name, const std::vector<ChunkId>& ids) override;
   absl::StatusOr<std::vector<DamagedSource>> ListDamage() override;
 
+  absl::Status SettleDoubt() override;
   absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,
                                               std::uint64_t now_ms) override;
   absl::StatusOr<std::optional<SnapshotRow>> FindRun(const SourceId& source,
@@ -149,7 +151,10 @@ class SqliteCatalog final : public Catalog, public Collection {
     if (!transaction.ok()) return transaction.status();
     auto result = action(*writer_);
     if (!result.ok()) return result;
-    if (absl::Status status = transaction->Commit(); !status.ok()) return status;
+    if (absl::Status status = transaction->Commit(); !status.ok()) {
+      in_doubt_ = true;
+      return status;
+    }
     return result;
   }
 
@@ -178,9 +183,10 @@ class SqliteCatalog final : public Catalog, public Collection {
   const bool one_connection_;
   Switches switches_;
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
-  std::mutex writer_mutex_;  // guards writer_
+  std::mutex writer_mutex_;  // guards writer_ and in_doubt_
   std::unique_ptr<SqliteDb> writer_;
-  std::mutex readers_mutex_;                             // guards idle_readers_
+  bool in_doubt_ = false;     // a commit failed, and none wrote over it since
+  std::mutex readers_mutex_;  // guards idle_readers_
   std::vector<std::unique_ptr<SqliteDb>> idle_readers_;  // closed before the writer
   std::mutex sessions_mutex_;                            // guards all below
   std::map<std::uint64_t, std::int64_t> sessions_;       // to the epoch in which each began

@@ -44,6 +44,7 @@ absl::Status CheckPlace(catalog::Catalog& catalog, store::Store& store, const Co
 
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
                                                 store::Store& store, const CommitInput& input) {
+  RETURN_IF_ERROR(catalog.SettleDoubt());
   ASSIGN_OR_RETURN(const auto before, catalog.FindRun(input.source, input.run_id));
   if (before) return catalog::CommitResult{*before, {}};
 
@@ -90,7 +91,10 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
       EncodeCommitFacts({commit.snapshot_id, commit.run_id, now_ms, commit.content_bytes,
                          commit.entry_count, commit.stored_bytes, commit.duration_ms})));
   auto result = catalog.CommitSnapshot(commit, now_ms);
-  if (result.ok() && result->missing.empty()) return result;
+  // After an error the catalog may hold the snapshot all the same: the commit was done, and what
+  // came after it failed. Then its record is needed; else the next commit of the number replaces
+  // it.
+  if (!result.ok() || result->missing.empty()) return result;
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   return result;
 }

@@ -13,14 +13,16 @@ absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
     // a power cut the bytes behind a whole header may never have reached the disk.
     if (row && pack.name.IsZero()) RETURN_IF_ERROR(catalog.ForgetPack(*row));
     if (row && !pack.name.IsZero()) {
-      const PackEntry& last = pack.entries.back();
+      // Of a pack whose index is damaged no object is known; the catalog knows where its own end.
+      const PackEntry last = pack.entries.empty() ? PackEntry() : pack.entries.back();
       RETURN_IF_ERROR(catalog.FinishPack(*row, pack.name, last.offset_bytes + last.length_bytes));
       log::Info("recovered pack {} with {} objects ({} torn bytes cut)", pack.name.hex(),
                 pack.entries.size(), pack.dropped_bytes);
     }
     RETURN_IF_ERROR(store.Settle(pack.number));
   }
-  return absl::OkStatus();
+  // A start that was killed right here has removed the file of a pack without objects already.
+  return catalog.ForgetEmptyOpenPacks();
 }
 
 }  // namespace holdfast::ingest
