@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "fmt/format.h"
 
 namespace holdfast::catalog {
@@ -194,11 +195,13 @@ absl::Status SqliteDb::CheckpointAll() {
 }
 
 absl::StatusOr<Transaction> Transaction::BeginWrite(SqliteDb& db) {
+  HOLDFAST_FAIL_POINT("catalog.begin");
   RETURN_IF_ERROR(db.Run("BEGIN IMMEDIATE"));
   return Transaction(db);
 }
 
 absl::StatusOr<Transaction> Transaction::BeginRead(SqliteDb& db) {
+  HOLDFAST_FAIL_POINT("catalog.read");
   RETURN_IF_ERROR(db.Run("BEGIN"));
   return Transaction(db);
 }
@@ -209,7 +212,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  HOLDFAST_FAIL_POINT("catalog.commit");
   RETURN_IF_ERROR(db_->Run("COMMIT"));
+  HOLDFAST_FAIL_POINT("catalog.committed");
   SqliteDb* db = std::exchange(db_, nullptr);
   // The commit is done and durable: a checkpoint that fails is tried again after the next one.
   db->CheckpointWhenLarge().IgnoreError();

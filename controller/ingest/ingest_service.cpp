@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
+#include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.h"
@@ -258,6 +259,7 @@ class Session {
     acknowledged_ = appended_;
     v1::BackupReply reply;
     reply.mutable_stored()->set_objects(acknowledged_);
+    HOLDFAST_FAIL_POINT("ingest.send-stored");
     Write(reply);
     return absl::OkStatus();
   }
@@ -268,6 +270,7 @@ class Session {
     input.stored_bytes = writer_.stored_bytes();
     ASSIGN_OR_RETURN(const catalog::CommitResult result,
                      CommitRun(shared_.env, shared_.catalog, shared_.store, input));
+    HOLDFAST_FAIL_POINT("ingest.send-committed");
     v1::BackupReply reply;
     if (result.missing.empty()) {
       *reply.mutable_committed() = ToProto(result.snapshot);
