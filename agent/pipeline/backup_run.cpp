@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "agent/pipeline/chunk_pipeline.h"
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/format/manifest.h"
 #include "common/format/record.h"
 #include "common/format/reference_list.h"
@@ -305,6 +306,7 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   taken_at_ = options_.env.clock.Now();
   ASSIGN_OR_RETURN(const source::SourceResult result, source.Read(assembly, stop));
   RETURN_IF_ERROR(assembly.Finish());
+  HOLDFAST_FAIL_POINT("agent.manifest");
   ManifestWriter writer(manifest, id_key, pipeline);
   RETURN_IF_ERROR(writer.Write(assembly.entries()));
   RETURN_IF_ERROR(pipeline.Finish());
@@ -320,8 +322,10 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   ASSIGN_OR_RETURN(const CommitRequest request,
                    Assemble(assembly, result, source.kind(), writer.done().slices,
                             writer.done().content_bytes, start, key));
+  HOLDFAST_FAIL_POINT("agent.commit");
   ASSIGN_OR_RETURN(CommitOutcome outcome, session.Commit(request));
   if (!outcome.missing.empty()) return outcome;
+  HOLDFAST_FAIL_POINT("agent.committed");
   if (outcome.committed.snapshot_id != RecordHash(request.record)) {
     return Rollback("it confirmed another snapshot than the one sent");
   }
@@ -359,6 +363,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
 
   Rng& rng = options_.env.rng;
   const RunKey key{rng.DrawFixed<KeyId>(), SecretBytes::Take(rng.Draw(32))};
+  HOLDFAST_FAIL_POINT("agent.envelope");
   RETURN_IF_ERROR(session.PutEnvelope(
       key.id, SealKeyEnvelope(key.id, options_.keys->secrets.domain, key.key, recipients, rng)));
 

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/env/fail_point.h"
 #include "common/format/checked_file.h"
 #include "common/format/wire.h"
 
@@ -52,6 +53,7 @@ std::optional<Entry> PreviousSnapshot::Find(std::string_view path) const {
 }
 
 absl::Status PreviousSnapshot::Save(FileSystem& fs, const std::string& path) const {
+  HOLDFAST_FAIL_POINT("agent.state");
   Writer writer;
   writer.Raw(kMagic);
   writer.U64(head.seq);

@@ -13,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/env/env.h"
+#include "common/env/fail_point.h"
 #include "common/env/unique_fd.h"
 #include "fmt/format.h"
 
@@ -30,6 +31,7 @@ class PosixFile final : public File {
   PosixFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
   absl::Status Append(ByteView bytes) override {
+    HOLDFAST_FAIL_POINT_AT("append", path_);
     while (!bytes.empty()) {
       const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
@@ -67,11 +69,13 @@ class PosixFile final : public File {
   }
 
   absl::Status Truncate(std::uint64_t size) override {
+    HOLDFAST_FAIL_POINT_AT("truncate", path_);
     if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return Failure("truncate", path_);
     return absl::OkStatus();
   }
 
   absl::Status Sync() override {
+    HOLDFAST_FAIL_POINT_AT("sync", path_);
     if (::fdatasync(fd_.get()) != 0) return Failure("sync", path_);
     idle_bytes_ = 0;
     return absl::OkStatus();
@@ -99,6 +103,7 @@ class PosixFileSystem final : public FileSystem {
     return Open(path, O_RDONLY);
   }
   absl::StatusOr<std::unique_ptr<File>> Create(const std::string& path) override {
+    HOLDFAST_FAIL_POINT_AT("create", path);
     return Open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND);
   }
   absl::StatusOr<std::unique_ptr<File>> OpenAppend(const std::string& path) override {
@@ -106,6 +111,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   absl::Status Rename(const std::string& from, const std::string& to) override {
+    HOLDFAST_FAIL_POINT_AT("rename", to);
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
       return absl::OkStatus();
     }
@@ -114,6 +120,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   absl::Status Remove(const std::string& path) override {
+    HOLDFAST_FAIL_POINT_AT("remove", path);
     if (::unlink(path.c_str()) != 0) return Failure("remove", path);
     return absl::OkStatus();
   }
@@ -122,12 +129,14 @@ class PosixFileSystem final : public FileSystem {
     if (path.empty() || path == "/" || Exists(path)) return absl::OkStatus();
     const std::string parent = ParentPath(path);
     RETURN_IF_ERROR(MakeDirectories(parent));
+    HOLDFAST_FAIL_POINT_AT("make-directory", path);
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
       return Failure("create directory", path);
     return SyncDirectory(parent);
   }
 
   absl::Status SyncDirectory(const std::string& path) override {
+    HOLDFAST_FAIL_POINT_AT("sync-directory", path);
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) return Failure("open directory", path);
     if (::fsync(fd.get()) != 0) return Failure("sync directory", path);
@@ -179,8 +188,7 @@ class PosixFileSystem final : public FileSystem {
     PosixFile file(std::move(fd), temporary);
     absl::Status status = file.Append(bytes);
     if (status.ok()) status = file.Sync();
-    if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
-      status = Failure("rename", temporary);
+    if (status.ok()) status = Replace(temporary, path);
     if (!status.ok()) {
       ::unlink(temporary.c_str());
       return status;
@@ -221,6 +229,12 @@ class PosixFileSystem final : public FileSystem {
   }
 
  private:
+  static absl::Status Replace(const std::string& from, const std::string& to) {
+    HOLDFAST_FAIL_POINT_AT("replace", to);
+    if (::rename(from.c_str(), to.c_str()) != 0) return Failure("rename", from);
+    return absl::OkStatus();
+  }
+
   static absl::Status AlreadyThere(std::string_view verb, const std::string& path) {
     return Error(ErrorKind::kConflict, 1004,
                  fmt::format("unable to {} '{}': it exists already", verb, Escaped(path)));

@@ -87,6 +87,8 @@ class Catalog {
                                   std::uint64_t size_bytes) = 0;
   virtual absl::Status ForgetPack(std::int64_t pack_row) = 0;  // given up: its chunk rows go
   virtual absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) = 0;
+  // At a start, when none is being filled: open packs that got no chunk are given up.
+  virtual absl::Status ForgetEmptyOpenPacks() = 0;
   virtual absl::StatusOr<std::vector<ChunkPresence>> FindChunks(
       const DomainId& domain, const std::vector<ChunkId>& ids) = 0;
   // One per id, kNotFound 5020 naming the first unknown one.
@@ -106,6 +108,9 @@ class Catalog {
   virtual absl::StatusOr<std::vector<DamagedSource>> ListDamage() = 0;
 
   // Snapshots
+  // A transaction whose sync failed is not done, yet its bytes may be in the log, and a crash would
+  // bring it back. After OK what is read here is what a crash leaves.
+  virtual absl::Status SettleDoubt() = 0;
   virtual absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,
                                                       std::uint64_t now_ms) = 0;
   virtual absl::StatusOr<std::optional<SnapshotRow>> FindRun(const SourceId& source,

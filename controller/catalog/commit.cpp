@@ -284,6 +284,18 @@ absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commi
 
 }  // namespace
 
+absl::Status SqliteCatalog::SettleDoubt() {
+  {
+    std::lock_guard lock(writer_mutex_);
+    if (!in_doubt_) return absl::OkStatus();
+  }
+  // Anything that is written takes the place of what failed in the log.
+  RETURN_IF_ERROR(Write([](SqliteDb& db) { return db.Run("UPDATE collection SET epoch=epoch"); }));
+  std::lock_guard lock(writer_mutex_);
+  in_doubt_ = false;
+  return absl::OkStatus();
+}
+
 absl::Status SqliteCatalog::RollBackCutCommits() {
   return Write([this](SqliteDb& db) -> absl::Status {
     std::vector<SourceRow> cut;

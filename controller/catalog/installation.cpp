@@ -22,6 +22,11 @@ absl::StatusOr<std::unique_ptr<Catalog>> SqliteCatalog::Open(Env env, const std:
   }
   ASSIGN_OR_RETURN(auto writer, SqliteDb::Open(path, SqliteDb::Mode::kWriter));
   RETURN_IF_ERROR(QuickCheck(*writer));
+  // A predecessor whose sync failed may have left what is in the kernel's memory and not on the
+  // disk; no later sync of the log would bring it there. In the database it is written anew. On a
+  // full disk restores come first.
+  const absl::Status written_anew = writer->CheckpointAll();
+  if (!written_anew.ok() && KindOf(written_anew) != ErrorKind::kNoSpace) return written_anew;
   RETURN_IF_ERROR(Migrate(*writer));
   std::unique_ptr<SqliteCatalog> catalog(
       new SqliteCatalog(path, std::move(lock), std::move(writer)));

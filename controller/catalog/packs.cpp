@@ -34,6 +34,28 @@ absl::StatusOr<std::int64_t> DomainRow(SqliteDb& db, const DomainId& domain) {
   return db.LastRow();
 }
 
+// 0: there is none.
+absl::StatusOr<std::int64_t> FindPackNamed(SqliteDb& db, const PackName& name) {
+  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT row FROM pack WHERE name=?1"));
+  ASSIGN_OR_RETURN(const bool found, row.Bind(name).Step());
+  return found ? row.Integer(0) : 0;
+}
+
+// Two packs of the same bytes are one file: a copy that the collector began anew after it failed.
+// What lies in the one lies in the other at the same places.
+absl::Status MergeInto(SqliteDb& db, std::int64_t twin, std::int64_t pack_row) {
+  RETURN_IF_ERROR(
+      db.Run("UPDATE pack SET state=?3 WHERE row=?1 AND "
+             "EXISTS(SELECT 1 FROM chunk WHERE pack=?2)",
+             twin, pack_row, kPackSealed));
+  RETURN_IF_ERROR(db.Run("UPDATE chunk SET pack=?1 WHERE pack=?2", twin, pack_row));
+  RETURN_IF_ERROR(
+      db.Run("INSERT OR IGNORE INTO touched(pack) SELECT row FROM pack WHERE row=?1 "
+             "AND state=?2",
+             twin, kPackSealed));
+  return db.Run("UPDATE pack SET state=?2,size=0 WHERE row=?1", pack_row, kPackGivenUp);
+}
+
 absl::Status UnknownChunk(const ChunkId& id) {
   return Error(ErrorKind::kNotFound, 5020, fmt::format("unable to find chunk '{}'", id.hex()));
 }
@@ -189,8 +211,10 @@ absl::Status SqliteCatalog::FinishPack(std::int64_t pack_row, const PackName& na
     ASSIGN_OR_RETURN(const PackRow pack, FindPack(db, pack_row));
     if (pack.state == kPackSealed && pack.name == name.view()) return absl::OkStatus();
     if (pack.state != kPackOpen) return NotOpen(pack_row);
-    RETURN_IF_ERROR(db.Run("UPDATE pack SET name=?2,size=?3,state=?4 WHERE row=?1", pack_row, name,
-                           size_bytes, kPackSealed));
+    ASSIGN_OR_RETURN(const std::int64_t twin, FindPackNamed(db, name));
+    if (twin != 0) return MergeInto(db, twin, pack_row);
+    RETURN_IF_ERROR(db.Run("UPDATE pack SET name=?2,size=max(size,?3),state=?4 WHERE row=?1",
+                           pack_row, name, size_bytes, kPackSealed));
     return db.Run("INSERT OR IGNORE INTO touched(pack) VALUES(?1)", pack_row);
   });
 }
@@ -226,6 +250,15 @@ absl::StatusOr<std::optional<std::int64_t>> SqliteCatalog::FindOpenPack(std::uin
     ASSIGN_OR_RETURN(const bool found, row.Bind(open_number).Step());
     if (!found) return std::nullopt;
     return row.Integer(0);
+  });
+}
+
+absl::Status SqliteCatalog::ForgetEmptyOpenPacks() {
+  return Write([](SqliteDb& db) {
+    return db.Run(
+        "UPDATE pack SET state=?2,size=0 WHERE state=?1 AND "
+        "NOT EXISTS(SELECT 1 FROM chunk WHERE chunk.pack=pack.row)",
+        kPackOpen, kPackGivenUp);
   });
 }
 

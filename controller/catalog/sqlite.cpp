@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "fmt/format.h"
 
 namespace holdfast::catalog {
@@ -187,12 +188,20 @@ absl::Status SqliteDb::CheckpointWhenLarge() {
   return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : Failure(code);
 }
 
+absl::Status SqliteDb::CheckpointAll() {
+  const int code =
+      ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : Failure(code);
+}
+
 absl::StatusOr<Transaction> Transaction::BeginWrite(SqliteDb& db) {
+  HOLDFAST_FAIL_POINT("catalog.begin");
   RETURN_IF_ERROR(db.Run("BEGIN IMMEDIATE"));
   return Transaction(db);
 }
 
 absl::StatusOr<Transaction> Transaction::BeginRead(SqliteDb& db) {
+  HOLDFAST_FAIL_POINT("catalog.read");
   RETURN_IF_ERROR(db.Run("BEGIN"));
   return Transaction(db);
 }
@@ -203,7 +212,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  HOLDFAST_FAIL_POINT("catalog.commit");
   RETURN_IF_ERROR(db_->Run("COMMIT"));
+  HOLDFAST_FAIL_POINT("catalog.committed");
   SqliteDb* db = std::exchange(db_, nullptr);
   // The commit is done and durable: a checkpoint that fails is tried again after the next one.
   db->CheckpointWhenLarge().IgnoreError();

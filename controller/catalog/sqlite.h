@@ -109,6 +109,7 @@ class SqliteDb {
 
   absl::Status Failure(int code) const;
   absl::Status CheckpointWhenLarge();
+  absl::Status CheckpointAll();  // the log is empty afterwards
 
  private:
   explicit SqliteDb(std::string path) : path_(std::move(path)) {}

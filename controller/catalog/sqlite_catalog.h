@@ -34,7 +34,6 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status SetOwner(const PublicKey& owner, ByteView recipients,
                         std::uint64_t version) override;
   absl::Status SetRecipients(ByteView recipients, std::uint64_t version) override;
-
   absl::Status AddToken(const TokenRow& token) override;
   absl::StatusOr<AgentRow> Enrol(ByteView token_id, ByteView secret, const AgentRow& agent,
                                  std::uint64_t now_ms) override;
@@ -48,11 +47,9 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status AdoptAgentKey(const AgentId& id, const Hash256& key_pin) override;
   absl::Status RenameAgent(const AgentId& id, const std::string& name) override;
   absl::Status SetAgentSeen(const AgentRow& seen) override;
-
   absl::Status SetSources(const AgentId& agent, const std::vector<SourceRow>& sources) override;
   absl::StatusOr<std::vector<SourceRow>> ListSources(bool configured_only) override;
   absl::StatusOr<SourceRow> GetSource(const SourceId& id) override;
-
   absl::StatusOr<std::int64_t> AddOpenPack(const DomainId& domain,
                                            std::uint64_t open_number) override;
   absl::Status AddChunks(std::int64_t pack_row, const std::vector<PackEntry>& entries,
@@ -61,19 +58,19 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
                           std::uint64_t size_bytes) override;
   absl::Status ForgetPack(std::int64_t pack_row) override;
   absl::StatusOr<std::optional<std::int64_t>> FindOpenPack(std::uint64_t open_number) override;
+  absl::Status ForgetEmptyOpenPacks() override;
   absl::StatusOr<std::vector<ChunkPresence>> FindChunks(const DomainId& domain,
                                                         const std::vector<ChunkId>& ids) override;
   absl::StatusOr<std::vector<ChunkLocation>> Locate(const DomainId& domain,
                                                     const std::vector<ChunkId>& ids) override;
   absl::Status MarkBad(const DomainId& domain, const ChunkId& id) override;
-
   absl::StatusOr<std::vector<SealedPack>> ListPacks() override;
   absl::StatusOr<std::vector<PlacedChunk>> LiveChunksOf(const PackName& name) override;
   absl::StatusOr<std::vector<PlacedChunk>> BadChunksOf(const PackName& name) override;
   absl::Status MarkBadIn(const PackName& name, const std::vector<ChunkId>& ids) override;
   absl::Status ReviveIn(const PackName& name, const std::vector<ChunkId>& ids) override;
   absl::StatusOr<std::vector<DamagedSource>> ListDamage() override;
-
+  absl::Status SettleDoubt() override;
   absl::StatusOr<CommitResult> CommitSnapshot(const SnapshotCommit& commit,
                                               std::uint64_t now_ms) override;
   absl::StatusOr<std::optional<SnapshotRow>> FindRun(const SourceId& source,
@@ -84,7 +81,6 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::StatusOr<std::vector<ChunkId>> References(const SourceId& source,
                                                   std::uint64_t seq) override;
   absl::Status SetVerified(const SourceId& source, std::uint64_t seq, std::uint64_t at_ms) override;
-
   absl::Status RecordFailure(const SourceId& source, const RunFailure& failure) override;
   absl::Status ClearFailure(const SourceId& source) override;
   absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) override;
@@ -125,7 +121,6 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status SetPolicy(const SourceId& source, ByteView policy) override;
   absl::StatusOr<std::uint64_t> ClockSeen() override;
   absl::Status SetClockSeen(std::uint64_t now_ms) override;
-
   absl::StatusOr<std::vector<SettingRow>> ListSettings() override;
   absl::Status SetSettings(const std::vector<SettingRow>& settings) override;
   absl::StatusOr<std::vector<ScheduleRow>> ListSchedules() override;
@@ -157,7 +152,10 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
     if (!transaction.ok()) return transaction.status();
     auto result = action(*writer_);
     if (!result.ok()) return result;
-    if (absl::Status status = transaction->Commit(); !status.ok()) return status;
+    if (absl::Status status = transaction->Commit(); !status.ok()) {
+      in_doubt_ = true;
+      return status;
+    }
     return result;
   }
 
@@ -187,9 +185,10 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   Switches switches_;
   SqliteAlerts alerts_{*this};
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
-  std::mutex writer_mutex_;  // guards writer_
+  std::mutex writer_mutex_;  // guards writer_ and in_doubt_
   std::unique_ptr<SqliteDb> writer_;
-  std::mutex readers_mutex_;                             // guards idle_readers_
+  bool in_doubt_ = false;     // a commit failed, and none wrote over it since
+  std::mutex readers_mutex_;  // guards idle_readers_
   std::vector<std::unique_ptr<SqliteDb>> idle_readers_;  // closed before the writer
   std::mutex sessions_mutex_;                            // guards all below
   std::map<std::uint64_t, std::int64_t> sessions_;       // to the epoch in which each began

@@ -29,6 +29,7 @@
 #include "controller/http/gather.h"
 #include "controller/http/http_server.h"
 #include "controller/ingest/ingest_service.h"
+#include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"

@@ -1,6 +1,7 @@
 #include "controller/ingest/commit.h"
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/format/commit_facts.h"
 #include "common/format/record.h"
 #include "common/format/reference_list.h"
@@ -44,6 +45,7 @@ absl::Status CheckPlace(catalog::Catalog& catalog, store::Store& store, const Co
 
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
                                                 store::Store& store, const CommitInput& input) {
+  RETURN_IF_ERROR(catalog.SettleDoubt());
   ASSIGN_OR_RETURN(const auto before, catalog.FindRun(input.source, input.run_id));
   if (before) return catalog::CommitResult{*before, {}};
 
@@ -82,15 +84,23 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
 
   // A record of this number that is not in the catalog is what a crash left between the two steps
   // below.
+  HOLDFAST_FAIL_POINT("commit.clear");
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
+  HOLDFAST_FAIL_POINT("commit.record");
   RETURN_IF_ERROR(store.PutRecord(input.source, clear.seq, input.record, input.reference_list));
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
+  HOLDFAST_FAIL_POINT("commit.facts");
   RETURN_IF_ERROR(store.PutCommitFacts(
       input.source, clear.seq,
       EncodeCommitFacts({commit.snapshot_id, commit.run_id, now_ms, commit.content_bytes,
                          commit.entry_count, commit.stored_bytes, commit.duration_ms})));
+  HOLDFAST_FAIL_POINT("commit.catalog");
   auto result = catalog.CommitSnapshot(commit, now_ms);
-  if (result.ok() && result->missing.empty()) return result;
+  HOLDFAST_FAIL_POINT("commit.answer");
+  // After an error the catalog may hold the snapshot all the same: the commit was done, and what
+  // came after it failed. Then its record is needed; else the next commit of the number replaces
+  // it.
+  if (!result.ok() || result->missing.empty()) return result;
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   return result;
 }

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
+#include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.h"
@@ -272,6 +273,7 @@ class Session {
     acknowledged_ = appended_;
     v1::BackupReply reply;
     reply.mutable_stored()->set_objects(acknowledged_);
+    HOLDFAST_FAIL_POINT("ingest.send-stored");
     Write(reply);
     return absl::OkStatus();
   }
@@ -282,6 +284,7 @@ class Session {
     input.stored_bytes = writer_.stored_bytes();
     ASSIGN_OR_RETURN(const catalog::CommitResult result,
                      CommitRun(shared_.env, shared_.catalog, shared_.store, input));
+    HOLDFAST_FAIL_POINT("ingest.send-committed");
     v1::BackupReply reply;
     if (result.missing.empty()) {
       *reply.mutable_committed() = ToProto(result.snapshot);
@@ -386,24 +389,6 @@ std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& cata
                                                  store::Store& store,
                                                  const access::Access& access) {
   return std::make_unique<IngestService>(env, catalog, store, access);
-}
-
-absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
-                                 const std::vector<store::RecoveredPack>& recovered) {
-  for (const store::RecoveredPack& pack : recovered) {
-    ASSIGN_OR_RETURN(const auto row, catalog.FindOpenPack(pack.number));
-    // Without a row nothing in the pack was acknowledged. Objects without a row stay unknown: after
-    // a power cut the bytes behind a whole header may never have reached the disk.
-    if (row && pack.name.IsZero()) RETURN_IF_ERROR(catalog.ForgetPack(*row));
-    if (row && !pack.name.IsZero()) {
-      const PackEntry& last = pack.entries.back();
-      RETURN_IF_ERROR(catalog.FinishPack(*row, pack.name, last.offset_bytes + last.length_bytes));
-      log::Info("recovered pack {} with {} objects ({} torn bytes cut)", pack.name.hex(),
-                pack.entries.size(), pack.dropped_bytes);
-    }
-    RETURN_IF_ERROR(store.Settle(pack.number));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace holdfast::ingest

@@ -29,9 +29,4 @@ inline constexpr int kMaxSessionsPerAgent = 4;
 std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
                                                  store::Store& store, const access::Access& access);
 
-// After a restart: the rows of packs that were open are brought in line with what the store
-// recovered.
-absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
-                                 const std::vector<store::RecoveredPack>& recovered);
-
 }  // namespace holdfast::ingest

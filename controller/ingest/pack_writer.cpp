@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/log/log.h"
 
 namespace holdfast::ingest {
@@ -16,6 +17,7 @@ PackWriter::~PackWriter() {
 absl::Status PackWriter::Append(const ChunkId& id, ByteView object, std::vector<ChunkId> bases) {
   if (!pack_) {
     ASSIGN_OR_RETURN(pack_, store_.CreatePack());
+    HOLDFAST_FAIL_POINT("ingest.open-pack");
     ASSIGN_OR_RETURN(pack_row_, catalog_.AddOpenPack(domain_, pack_->number()));
   }
   ASSIGN_OR_RETURN(const PackEntry entry, pack_->Append(id, object));
@@ -27,6 +29,7 @@ absl::Status PackWriter::Append(const ChunkId& id, ByteView object, std::vector<
 
 absl::Status PackWriter::Flush() {
   if (unsynced_.empty()) return absl::OkStatus();
+  HOLDFAST_FAIL_POINT("ingest.flush");
   absl::Status status = pack_->Sync();
   if (status.ok()) status = catalog_.AddChunks(pack_row_, unsynced_, unsynced_bases_);
   unsynced_bases_.clear();
@@ -38,6 +41,7 @@ absl::Status PackWriter::Flush() {
     pack_.reset();
     return status;
   }
+  HOLDFAST_FAIL_POINT("ingest.stored");
   stored_bytes_ += flushed_bytes;
   return pack_->size_bytes() >= store::kPackTargetBytes ? Finish() : absl::OkStatus();
 }
@@ -53,7 +57,9 @@ absl::Status PackWriter::Finish() {
   const auto pack = std::move(pack_);
   ASSIGN_OR_RETURN(const PackName name, pack->Finish());
   if (name.IsZero()) return catalog_.ForgetPack(pack_row_);
+  HOLDFAST_FAIL_POINT("ingest.finished-pack");
   RETURN_IF_ERROR(catalog_.FinishPack(pack_row_, name, size));
+  HOLDFAST_FAIL_POINT("ingest.settle");
   return store_.Settle(number);
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/log/log.h"
 #include "controller/retention/round.h"
 #include "fmt/format.h"
@@ -173,6 +174,7 @@ absl::Status Collector::Expire(Round* round) {
           fmt::format("nothing of '{}' expires: {}", Escaped(source.name), Escaped(found.pause)));
       continue;
     }
+    HOLDFAST_FAIL_POINT("gc.expire");
     RETURN_IF_ERROR(Forget(source.id, seqs));
     for (const std::uint64_t seq : seqs) round->report.trashed.push_back(NameOf(source, seq));
   }
@@ -189,6 +191,7 @@ absl::Status Collector::Purge(Round* round) {
     std::uint64_t steps = 0;
     for (bool more = true; more; ++steps) {
       RETURN_IF_ERROR(Breathe(round));
+      HOLDFAST_FAIL_POINT("gc.purge");
       ASSIGN_OR_RETURN(const catalog::Step step, catalog_.collection().PurgeStep(
                                                      snapshot.source, snapshot.seq, round->now_ms));
       more = step.more;
@@ -203,6 +206,7 @@ absl::Status Collector::SweepChunks(Round* round) {
   catalog::Collection& collection = catalog_.collection();
   for (bool more = true; more;) {
     RETURN_IF_ERROR(Breathe(round));
+    HOLDFAST_FAIL_POINT("gc.condemn");
     ASSIGN_OR_RETURN(const catalog::Step step, collection.CondemnStep(round->now_ms));
     more = step.more;
   }
@@ -210,6 +214,7 @@ absl::Status Collector::SweepChunks(Round* round) {
   const std::uint64_t before = round->now_ms - std::min(round->now_ms, delay_ms);
   for (bool more = true; more;) {
     RETURN_IF_ERROR(Breathe(round));
+    HOLDFAST_FAIL_POINT("gc.sweep");
     ASSIGN_OR_RETURN(const catalog::Step step, collection.SweepStep(before));
     round->report.swept_chunks += step.rows;
     round->report.swept_bytes += step.bytes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
 
@@ -35,6 +36,7 @@ absl::Status Repacker::CopyObject(const catalog::PackWeight& pack, const PackEnt
     damaged_.push_back(entry.id);
     return catalog_.MarkBad(pack.domain, entry.id);
   }
+  HOLDFAST_FAIL_POINT("gc.copy");
   if (!pack_) RETURN_IF_ERROR(Begin(pack.domain));
   ASSIGN_OR_RETURN(const PackEntry to, pack_->Append(entry.id, *object));
   copied_.push_back({pack.pack_row, {entry.id, entry.offset_bytes, to}});
@@ -53,8 +55,10 @@ absl::Status Repacker::Finish() {
   const std::uint64_t number = pack_->number();
   const auto pack = std::move(pack_);
   ASSIGN_OR_RETURN(const PackName name, pack->Finish());
+  HOLDFAST_FAIL_POINT("gc.copied");
   RETURN_IF_ERROR(catalog_.FinishPack(pack_row_, name, size));
   written_bytes_ += size;
+  HOLDFAST_FAIL_POINT("gc.move");
   RETURN_IF_ERROR(MoveRows());
   return store_.Settle(number);
 }

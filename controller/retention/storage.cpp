@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/format/record.h"
 #include "common/log/log.h"
 #include "controller/retention/collector.h"
@@ -19,6 +20,7 @@ absl::Status Collector::RetireEmptyPacks(Round* round) {
   for (const catalog::PackWeight& pack : packs) {
     if (pack.live_bytes > 0 || pack.has_bad) continue;
     RETURN_IF_ERROR(Breathe(round));
+    HOLDFAST_FAIL_POINT("gc.retire");
     RETURN_IF_ERROR(collection.RetirePack(pack.pack_row).status());
   }
   return absl::OkStatus();
@@ -29,7 +31,9 @@ absl::Status Collector::RemoveRetiredPacks(Round* round) {
   ASSIGN_OR_RETURN(const auto packs, collection.ListRetiredPacks());
   for (const catalog::PackWeight& pack : packs) {
     RETURN_IF_ERROR(Breathe(round));
+    HOLDFAST_FAIL_POINT("gc.unlink");
     RETURN_IF_ERROR(store_.RemovePack(pack.name));
+    HOLDFAST_FAIL_POINT("gc.unlinked");
     RETURN_IF_ERROR(collection.ForgetRetiredPack(pack.pack_row));
     ++round->report.removed_packs;
     round->report.freed_bytes += pack.size_bytes;
@@ -84,8 +88,10 @@ absl::Status Collector::RemoveDocuments(Round* round) {
   ASSIGN_OR_RETURN(const auto leftovers, collection.ListLeftovers());
   for (const catalog::Leftover& leftover : leftovers) {
     RETURN_IF_ERROR(Breathe(round));
+    HOLDFAST_FAIL_POINT("gc.record");
     if (!leftover.record_gone) RETURN_IF_ERROR(RemoveRecord(leftover, round));
     if (leftover.list_needed) continue;
+    HOLDFAST_FAIL_POINT("gc.list");
     RETURN_IF_ERROR(store_.RemovePurgedReferences(leftover.source, leftover.seq));
     RETURN_IF_ERROR(collection.ForgetLeftover(leftover.source, leftover.seq));
     ++round->report.removed_documents;
@@ -104,6 +110,7 @@ absl::Status Collector::RemoveRecord(const catalog::Leftover& leftover, Round* r
       for (const KeyId& key : clear->key_ids) keys.push_back({clear->domain, key});
       RETURN_IF_ERROR(collection.AddKeyLeftovers(keys));
     }
+    HOLDFAST_FAIL_POINT("gc.remove-record");
     RETURN_IF_ERROR(store_.RemovePurgedRecord(leftover.source, leftover.seq));
     ++round->report.removed_documents;
   } else if (!absl::IsNotFound(record.status())) {
@@ -144,6 +151,7 @@ absl::Status Collector::RemoveEnvelopes(Round* round) {
     RETURN_IF_ERROR(Breathe(round));
     ASSIGN_OR_RETURN(const bool used, collection.KeyMayBeUsed(one));
     if (used || named[one.domain].contains(one.key)) continue;
+    HOLDFAST_FAIL_POINT("gc.envelope");
     RETURN_IF_ERROR(store_.RemoveEnvelope(one.domain, one.key));
     RETURN_IF_ERROR(collection.ForgetKeyLeftover(one));
     ++round->report.removed_documents;

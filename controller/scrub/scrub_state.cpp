@@ -1,5 +1,6 @@
 #include "controller/scrub/scrub_state.h"
 
+#include "common/env/fail_point.h"
 #include "common/format/checked_file.h"
 #include "common/format/wire.h"
 
@@ -33,6 +34,7 @@ ScrubState LoadScrubState(FileSystem& fs, const std::string& path) {
 }
 
 absl::Status SaveScrubState(FileSystem& fs, const std::string& path, const ScrubState& state) {
+  HOLDFAST_FAIL_POINT("scrub.state");
   Writer writer;
   writer.Raw(kMagic);
   writer.U64(Millis(state.round_began));

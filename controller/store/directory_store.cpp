@@ -265,6 +265,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Env env, std::string data_dir
        {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains, layout::kTrust}) {
     RETURN_IF_ERROR(fs.MakeDirectories(JoinPath(root, area)));
   }
+  // A predecessor may have been killed between making a directory and making its name durable.
+  RETURN_IF_ERROR(fs.SyncDirectory(root));
+  RETURN_IF_ERROR(fs.SyncDirectory(data_directory));
+  fs.SyncDirectory(ParentPath(data_directory)).IgnoreError();  // it may not be ours to open
   // Before anything is touched: another controller may be filling packs here.
   ASSIGN_OR_RETURN(auto lock, DirectoryLock::Acquire(JoinPath(staging, "lock")));
   ASSIGN_OR_RETURN(auto numbers, NumberSource::Open(fs, staging));

@@ -1,6 +1,7 @@
 #include "controller/store/open_pack.h"
 
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
 #include "controller/store/pack_health.h"
@@ -49,6 +50,7 @@ absl::Status DirectoryOpenPack::Sync() {
 absl::StatusOr<PackName> DirectoryOpenPack::Finish() {
   RETURN_IF_ERROR(CheckFilling());
   if (entries_.empty()) return RemoveEmpty();
+  HOLDFAST_FAIL_POINT("pack.finish");
   const Bytes footer = EncodePackFooter(entries_);
   RETURN_IF_ERROR(AppendWhole(footer));
   if (absl::Status status = file_->Sync(); !status.ok()) return GiveUp(std::move(status));
@@ -60,6 +62,7 @@ absl::StatusOr<PackName> DirectoryOpenPack::Finish() {
   if (!moved.ok()) return GiveUp(moved);
   state_ = State::kDone;
   file_.reset();
+  HOLDFAST_KILL_POINT("pack.parity");
   // The pack is complete without it, and a scrub makes what is missing.
   if (const absl::Status status = WriteParity(*files_, name); !status.ok()) {
     log::Error("unable to write the parity of pack {}: {}", name.hex(), MessageOf(status));

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/env/fail_point.h"
 #include "common/format/layout.h"
 #include "common/format/pack_file.h"
 #include "common/format/parity.h"
@@ -160,6 +161,7 @@ absl::Status PackHealth::RepairLocked(const PackName& name) {
     ASSIGN_OR_RETURN(repaired, parity.Repair(std::move(file)));
   }
   RETURN_IF_ERROR(files_->CheckWritable(repaired->size()));
+  HOLDFAST_FAIL_POINT("scrub.repair");
   RETURN_IF_ERROR(files_->AfterWrite(files_->fs.WriteAtomically(PackFile(name), *repaired)));
   log::Warn("repaired pack {} ({} bytes)", name.hex(), repaired->size());
   return absl::OkStatus();

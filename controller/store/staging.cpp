@@ -180,6 +180,9 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
   const std::string directory = ParentPath(path);
   RETURN_IF_ERROR(fs.WriteAtomically(FinishedMarkPath(staging, number), name.hex()));
   RETURN_IF_ERROR(fs.MakeDirectories(directory));
+  // It may have been made by an attempt that was killed, or whose sync failed: without a durable
+  // name of its own it would take the pack with it, whose old name is gone by then.
+  RETURN_IF_ERROR(fs.SyncDirectory(ParentPath(directory)));
   const absl::Status renamed = fs.Rename(open_path, path);
   if (KindOf(renamed) == ErrorKind::kConflict && !renamed.ok()) {
     // The same bytes under the same name: an earlier attempt got this far.
@@ -187,9 +190,7 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
   } else {
     RETURN_IF_ERROR(renamed);
   }
-  // The parent too: it may have been made by an attempt whose sync failed.
   RETURN_IF_ERROR(fs.SyncDirectory(directory));
-  RETURN_IF_ERROR(fs.SyncDirectory(ParentPath(directory)));
   return fs.SyncDirectory(staging);
 }
 

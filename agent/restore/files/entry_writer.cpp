@@ -11,6 +11,7 @@
 
 #include "agent/restore/files/content_check.h"
 #include "common/base/error.h"
+#include "common/env/fail_point.h"
 #include "fmt/format.h"
 
 namespace holdfast::restore {
@@ -148,6 +149,7 @@ absl::Status EntryWriter::Make(const Entry& entry, const std::string& path,
 
 // The name it got: `name`, or one with a suffix when that was taken by another entry (I2).
 absl::StatusOr<std::string> EntryWriter::GiveName(const Place& place, const std::string& name) {
+  HOLDFAST_FAIL_POINT("restore.rename");
   const bool replace = options_.overwrite != FilesRestoreOptions::Overwrite::kRefuse;
   std::string given = name;
   for (int number = 2; number < kNameAttempts; ++number) {

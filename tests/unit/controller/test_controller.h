@@ -25,6 +25,7 @@
 #include "controller/daemon/authority.h"
 #include "controller/daemon/scheduled_runs.h"
 #include "controller/ingest/ingest_service.h"
+#include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/scrub/scrubber.h"

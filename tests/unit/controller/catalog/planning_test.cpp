@@ -90,11 +90,14 @@ TEST_F(PlanningTest, ACatalogOfVersion3IsBroughtUpToDate) {
   catalog_.reset();
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(path().c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db,
-                         "DROP TABLE setting; DROP TABLE schedule; DROP TABLE restore_measure;"
-                         "ALTER TABLE failure DROP COLUMN in_row; PRAGMA user_version=3",
-                         nullptr, nullptr, nullptr),
-            SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(db,
+                   "DROP TABLE setting; DROP TABLE schedule; DROP TABLE restore_measure;"
+                   "DROP TABLE event; DROP TABLE alert; DROP TABLE outbox; DROP TABLE silence;"
+                   "DROP TABLE watched; DROP TABLE alert_mark;"
+                   "ALTER TABLE failure DROP COLUMN in_row; PRAGMA user_version=3",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
   sqlite3_close(db);
   Reopen();
   EXPECT_EQ((*catalog_->LastFailure(IdOf<SourceId>(1)))->in_row, 1u);

@@ -14,18 +14,10 @@
 #include "controller/retention/collector.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/sealed_objects.h"
+#include "tests/support/set_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::retention {
-
-class SetClock final : public Clock {
- public:
-  absl::Time Now() override { return now; }
-  absl::Duration Monotonic() override { return running; }
-  bool SleepFor(absl::Duration, std::stop_token stop) override { return !stop.stop_requested(); }
-  absl::Time now = absl::FromUnixSeconds(1'767'750'000);
-  absl::Duration running;
-};
 
 class CollectorTest : public testing::Test {
  protected:
@@ -190,7 +182,7 @@ class CollectorTest : public testing::Test {
   }
 
   test::TempDir directory_;
-  SetClock clock_;
+  test::SetClock clock_;
   std::unique_ptr<test::FaultyFileSystem> fs_;
   CollectorOptions options_;
   test::SealingDomain sealing_{77};

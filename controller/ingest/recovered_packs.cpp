@@ -1,0 +1,28 @@
+#include "controller/ingest/recovered_packs.h"
+
+#include "common/base/error.h"
+#include "common/log/log.h"
+
+namespace holdfast::ingest {
+
+absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
+                                 const std::vector<store::RecoveredPack>& recovered) {
+  for (const store::RecoveredPack& pack : recovered) {
+    ASSIGN_OR_RETURN(const auto row, catalog.FindOpenPack(pack.number));
+    // Without a row nothing in the pack was acknowledged. Objects without a row stay unknown: after
+    // a power cut the bytes behind a whole header may never have reached the disk.
+    if (row && pack.name.IsZero()) RETURN_IF_ERROR(catalog.ForgetPack(*row));
+    if (row && !pack.name.IsZero()) {
+      // Of a pack whose index is damaged no object is known; the catalog knows where its own end.
+      const PackEntry last = pack.entries.empty() ? PackEntry() : pack.entries.back();
+      RETURN_IF_ERROR(catalog.FinishPack(*row, pack.name, last.offset_bytes + last.length_bytes));
+      log::Info("recovered pack {} with {} objects ({} torn bytes cut)", pack.name.hex(),
+                pack.entries.size(), pack.dropped_bytes);
+    }
+    RETURN_IF_ERROR(store.Settle(pack.number));
+  }
+  // A start that was killed right here has removed the file of a pack without objects already.
+  return catalog.ForgetEmptyOpenPacks();
+}
+
+}  // namespace holdfast::ingest
