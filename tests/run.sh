@@ -4,21 +4,21 @@
 #   tests/run.sh             everything (what CI runs)
 #   tests/run.sh --quick     the release build without the tests that start servers
 #   tests/run.sh --no-asan   the release build only
-#   tests/run.sh --slow      also what is labelled slow: the packages in a clean root (root, network, minutes)
+#   tests/run.sh --packages  also the packages in a clean root (needs root and the package archive; minutes)
 # Servers that tests start listen on 127.0.0.1 on free ports and are stopped by the test.
 # Ends with ctest's own summaries; the status is 0 only when every test of every build passed.
 set -eu
 cd "$(dirname "$0")/.."
 
 asan=yes
-select="-LE slow"
+select="-LE packages"
 packages=""
 for option in "$@"; do
   case "$option" in
-    --quick) asan=no; select="-LE server|slow" ;;
+    --quick) asan=no; select="-LE server|packages" ;;
     --no-asan) asan=no ;;
-    --slow) select="" packages=yes ;;
-    *) echo "usage: tests/run.sh [--quick] [--no-asan] [--slow]" >&2; exit 2 ;;
+    --packages) select="" packages=yes ;;
+    *) echo "usage: tests/run.sh [--quick] [--no-asan] [--packages]" >&2; exit 2 ;;
   esac
 done
 
