@@ -28,7 +28,8 @@ std::string AskToAcknowledge() {
 }
 
 std::string AcknowledgedPage(const absl::StatusOr<std::string>& title) {
-  if (title.ok()) return HtmlPage(fmt::format("<p>You take care of it: {}</p>\n", HtmlText(*title)));
+  if (title.ok())
+    return HtmlPage(fmt::format("<p>You take care of it: {}</p>\n", HtmlText(*title)));
   std::string body = fmt::format("<p>{}</p>\n", HtmlText(MessageOf(title.status())));
   const std::string hint = HintOf(title.status());
   if (!hint.empty()) body += fmt::format("<p>{}</p>\n", HtmlText(hint));
