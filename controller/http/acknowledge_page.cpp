@@ -7,7 +7,7 @@
 namespace holdfast::http {
 namespace {
 
-std::string Page(const std::string& body) {
+std::string HtmlPage(const std::string& body) {
   return "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
          "<meta name=\"viewport\" content=\"width=device-width\"><title>Holdfast</title>\n" +
          body + "</html>\n";
@@ -22,17 +22,18 @@ std::string HtmlText(std::string_view text) {
 }  // namespace
 
 std::string AskToAcknowledge() {
-  return Page(
+  return HtmlPage(
       "<p>Do you take care of this alert? Reminders and further steps end then.</p>\n"
       "<form method=\"post\"><button>I take care of it</button></form>\n");
 }
 
 std::string AcknowledgedPage(const absl::StatusOr<std::string>& title) {
-  if (title.ok()) return Page(fmt::format("<p>You take care of it: {}</p>\n", HtmlText(*title)));
+  if (title.ok())
+    return HtmlPage(fmt::format("<p>You take care of it: {}</p>\n", HtmlText(*title)));
   std::string body = fmt::format("<p>{}</p>\n", HtmlText(MessageOf(title.status())));
   const std::string hint = HintOf(title.status());
   if (!hint.empty()) body += fmt::format("<p>{}</p>\n", HtmlText(hint));
-  return Page(body);
+  return HtmlPage(body);
 }
 
 }  // namespace holdfast::http

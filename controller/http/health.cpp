@@ -45,24 +45,36 @@ std::string HoursText(absl::Duration duration) {
   return fmt::format("{:.1f} h", absl::ToDoubleHours(duration));
 }
 
+// Beside what its objective says.
 std::string ReasonOf(const SourceFacts& source) {
   switch (StateOf(source)) {
     case SourceState::kOk:
+    case SourceState::kStale:
       return "";
     case SourceState::kNever:
       return Title(source) + " has never been backed up";
     case SourceState::kFailed:
       return fmt::format("the last backup of {} failed (HF-{:04})", Title(source),
                          source.failure->error_code);
-    case SourceState::kStale:
-      return fmt::format("the newest restorable point of {} is {} old, its objective is {}",
-                         Title(source), HoursText(source.plan.recovery_age),
-                         HoursText(source.plan.recovery_point.value_or(absl::ZeroDuration())));
     case SourceState::kDamaged:
       return fmt::format("{} snapshots of {} need chunks that are lost or damaged",
                          source.damaged_snapshots, Title(source));
   }
   return "";
+}
+
+void JudgeObjective(const SourceFacts& source, std::vector<std::string>* reasons) {
+  const SourcePlan& plan = source.plan;
+  if (plan.is_too_old && source.newest) {
+    reasons->push_back(
+        fmt::format("the newest restorable point of {} is {} old, its objective is {}",
+                    Title(source), HoursText(plan.recovery_age),
+                    HoursText(plan.recovery_point.value_or(absl::ZeroDuration()))));
+  }
+  if (plan.is_restore_too_slow) {
+    reasons->push_back(
+        fmt::format("a restore of {} takes longer than its objective", Title(source)));
+  }
 }
 
 Json SourceJson(const SourceFacts& source, absl::Time now) {
@@ -108,10 +120,7 @@ Health Judge(const Facts& facts) {
   for (const SourceFacts& source : facts.sources) {
     const std::string reason = ReasonOf(source);
     if (!reason.empty()) health.reasons.push_back(reason);
-    if (source.plan.is_restore_too_slow) {
-      health.reasons.push_back(
-          fmt::format("a restore of {} takes longer than its objective", Title(source)));
-    }
+    JudgeObjective(source, &health.reasons);
   }
   for (const std::string& name : facts.broken_systems) {
     health.reasons.push_back(fmt::format("system '{}' breaks its objective", Escaped(name)));

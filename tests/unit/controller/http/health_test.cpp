@@ -75,6 +75,9 @@ TEST(HealthTest, ASourceIsStaleWhenItsObjectiveIsBroken) {
       Judge(facts).reasons,
       ElementsAre("the newest restorable point of source 'db' of agent 'web-1' is 24.5 h old, its "
                   "objective is 24.0 h"));
+  facts.sources[0].failure = catalog::RunFailure{test::Ms(NightOfTest()), 10, 2114, "text"};
+  EXPECT_EQ(Told(facts)["sources"][0]["state"], "failed");
+  EXPECT_THAT(Judge(facts).reasons, ElementsAre(HasSubstr("failed"), HasSubstr("24.5 h old")));
 }
 
 TEST(HealthTest, SlowRestoresAndSystemsBreakObjectivesToo) {
