@@ -9,10 +9,10 @@ namespace holdfast {
 namespace {
 
 constexpr char kExitStatus[] = R"(.SH EXIT STATUS
-0 done; 1 failed; 2 usage or configuration; 3 done in part, listed; 4 refused before anything
-changed;
-5 integrity; 6 not found; 7 conflict or busy; 8 unreachable; 9 a check failed; 10 the source failed;
-11 no space; 12 key, certificate or permission.
+0 done; 1 failed; 2 usage or configuration; 3 done in part, listed;
+4 refused before anything changed; 5 integrity; 6 not found; 7 conflict or busy;
+8 unreachable; 9 a check failed; 10 the source failed; 11 no space;
+12 key, certificate or permission.
 )";
 
 // Text that roff prints as it is.

@@ -104,7 +104,7 @@ class CleanRoot:
         log = open(self.file(f"/root/{name}.log"), "ab")
         daemon = subprocess.Popen(["chroot", "--userspec", f"{user}:{user}", self.path, *unit["ExecStart"].split()],
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                  env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
+                                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"})
         log.close()
         self.daemons.append(daemon)
         return daemon
