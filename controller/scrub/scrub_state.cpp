@@ -34,7 +34,7 @@ ScrubState LoadScrubState(FileSystem& fs, const std::string& path) {
 }
 
 absl::Status SaveScrubState(FileSystem& fs, const std::string& path, const ScrubState& state) {
-  HOLDFAST_FAIL_POINT("scrub.state");
+  HOLDFAST_FAIL_POINT("scrub.remember");
   Writer writer;
   writer.Raw(kMagic);
   writer.U64(Millis(state.round_began));

@@ -116,6 +116,10 @@ class Recovery {
     const auto name = PackName::FromHexText(text);
     const std::string pack_path = name ? JoinPath(root_, layout::PackPath(*name)) : "";
     if (!name || !fs_.Exists(pack_path)) return fs_.Remove(path);
+    // The predecessor may have been killed before the new name was durable, and the old one is
+    // gone.
+    RETURN_IF_ERROR(fs_.SyncDirectory(ParentPath(pack_path)));
+    RETURN_IF_ERROR(fs_.SyncDirectory(ParentPath(ParentPath(pack_path))));
     RecoveredPack pack;
     pack.number = number;
     pack.name = *name;

@@ -6,8 +6,10 @@
 //     (by sectors of 512 bytes) and in any order; a file that grew may hold zeros or garbage where
 //     nothing arrived.
 //   * A name in a directory is durable after the directory's sync. Of the changes to one name since
-//     then a first part is kept. A rename never loses the file: the old name goes only when the new
-//     one is there. A directory whose own name is not durable takes all below with it.
+//     then a first part is kept. A rename that was not synced never loses the file: the old name
+//     goes only when the new one is there. But a sync of the old directory alone makes the going
+//     durable and not the coming; and a directory whose own name is not durable takes all below
+//     with it.
 //   * A sync that failed leaves the bytes in memory, and no later sync brings them to the disk.
 //   * A killed process loses nothing: what was not synced stays as it was, and is still not synced.
 //
