@@ -3,8 +3,10 @@
 // Threading: values.
 #pragma once
 
+#include "common/report/alert_types.h"
 #include "common/report/operator_types.h"
 #include "common/report/retention_types.h"
+#include "common/report/schedule_types.h"
 
 namespace holdfast::cli {
 

@@ -1,6 +1,7 @@
 #include "controller/http/acknowledge_page.h"
 
 #include "absl/strings/str_replace.h"
+#include "common/base/bytes.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 

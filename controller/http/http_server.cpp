@@ -135,7 +135,7 @@ struct HttpServer::Impl {
   }
 
   void Route(const httplib::Request& request, httplib::Response& response) {
-    const bool is_link = absl::StartsWith(request.path, kAcknowledgePath);
+    const bool is_link = request.path.starts_with(kAcknowledgePath);
     const bool reads = request.method == "GET" || request.method == "HEAD";
     if (!reads && !(is_link && request.method == "POST")) {
       response.set_header("Allow", is_link ? "GET, HEAD, POST" : "GET, HEAD");
