@@ -137,9 +137,9 @@ TEST_F(GatherTest, PartsThatCannotTellAreAnError) {
   GatherOptions options = Options();
   options.views.plans = [] { return absl::UnavailableError("the catalog does not answer"); };
   EXPECT_FALSE(Gather(options).ok());
-  options = Options();
-  options.views.outbox = [] { return absl::UnavailableError("the catalog does not answer"); };
-  EXPECT_FALSE(Gather(options).ok());
+  GatherOptions other = Options();
+  other.views.outbox = [] { return absl::UnavailableError("the catalog does not answer"); };
+  EXPECT_FALSE(Gather(other).ok());
 }
 
 }  // namespace
