@@ -194,7 +194,12 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
   } else {
     RETURN_IF_ERROR(renamed);
   }
-  RETURN_IF_ERROR(fs.SyncDirectory(directory));
+  if (absl::Status synced = fs.SyncDirectory(directory); !synced.ok()) {
+    // The new name may never be durable, and the next sync of staging would make the end of the old
+    // one so: back with it. The next start finishes the pack again.
+    if (renamed.ok()) fs.Rename(path, open_path).IgnoreError();
+    return synced;
+  }
   return fs.SyncDirectory(staging);
 }
 

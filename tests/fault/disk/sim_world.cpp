@@ -283,7 +283,7 @@ absl::Status SimWorld::Backup(Source& source, Agent agent) {
   const KeyId key = rng_->DrawFixed<KeyId>();
   const SecretBytes run_key(rng_->Draw(32));
   RETURN_IF_ERROR(
-      Tag(store_->PutEnvelope(agent_.secrets.domain, key, "envelope of " + key.hex()), "envelope"));
+      Tag(store_->PutEnvelope(agent_.secrets.domain, key, EnvelopeOf(key)), "envelope"));
   RETURN_IF_ERROR(Tag(Upload(chunks, key, run_key), "upload"));
   if (agent == Agent::kMayGo && OneIn(8)) return absl::OkStatus();
   if (agent == Agent::kMayGo && OneIn(8))

@@ -66,6 +66,8 @@ class SimWorld {
   void Tell(const std::string& what) const;
   bool Fail(const std::string& what);  // false
   bool Expect(const absl::Status& status, const std::string& what);
+  static Bytes EnvelopeOf(const KeyId& key) { return "envelope of " + key.hex(); }
+  bool HasEnvelope(const KeyId& key);  // whole
   Env env() { return {clock_, *rng_, *fs_}; }
   std::string Path(const std::string& name) const { return directory_ / name; }
 

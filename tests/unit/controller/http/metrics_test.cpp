@@ -74,7 +74,7 @@ TEST(MetricsTest, WhatNeverHappenedHasNoSample) {
     EXPECT_EQ(samples.count(Of(name, "db")), 0u) << name;
   }
   EXPECT_EQ(samples.at(Of("snapshots", "db")), 0);
-  EXPECT_EQ(samples.at(Of("objective_seconds", "db")), 25 * 3600) << "so that a rule can see it";
+  EXPECT_EQ(samples.at(Of("objective_seconds", "db")), 24 * 3600) << "so that a rule can see it";
   EXPECT_EQ(samples.count("holdfast_scrub_completed_timestamp_seconds"), 0u);
   EXPECT_EQ(samples.count("holdfast_outbox_depth"), 0u);
   EXPECT_EQ(samples.count("holdfast_agent_last_seen_timestamp_seconds{agent=\"web-2\"}"), 0u);
@@ -83,7 +83,7 @@ TEST(MetricsTest, WhatNeverHappenedHasNoSample) {
 
 TEST(MetricsTest, WhatTheControllerSays) {
   Facts facts = WellFacts();
-  facts.outbox = Outbox{4, 1};
+  facts.outbox = Outbox{4, 0};
   facts.unfinished_jobs = 2;
   const auto samples = Samples(facts);
   EXPECT_EQ(samples.at("holdfast_build_info{version=\"" + std::string(kVersion) + "\"}"), 1);
@@ -93,11 +93,15 @@ TEST(MetricsTest, WhatTheControllerSays) {
   EXPECT_EQ(samples.at("holdfast_dedup_ratio"), 2);
   EXPECT_EQ(samples.at("holdfast_catalog_bytes"), 4096);
   EXPECT_EQ(samples.at("holdfast_outbox_depth"), 4);
-  EXPECT_EQ(samples.at("holdfast_outbox_undelivered"), 1);
+  EXPECT_EQ(samples.at("holdfast_outbox_undelivered"), 0);
   EXPECT_EQ(samples.at("holdfast_unfinished_jobs"), 2);
   EXPECT_EQ(samples.at(
                 "holdfast_controller_certificate_expiry_timestamp_seconds{certificate=\"server\"}"),
             absl::ToUnixSeconds(facts.server_certificate_ends));
+  facts.outbox = Outbox{4, 1};
+  EXPECT_EQ(Samples(facts).at("holdfast_outbox_undelivered"), 1);
+  EXPECT_EQ(Samples(facts).at("holdfast_backup_healthy"), 0) << "people were not told";
+  facts.outbox.reset();
   facts.is_writable = false;
   EXPECT_EQ(Samples(facts).at("holdfast_backup_healthy"), 0);
   facts.totals = {};
