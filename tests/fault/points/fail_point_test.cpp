@@ -28,7 +28,7 @@ using fail_point::Action;
 using fail_point::Armed;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kCasesByDefault = 200;
+constexpr std::size_t kCasesByDefault = 80;
 #else
 constexpr std::size_t kCasesByDefault = 400;
 #endif

@@ -154,7 +154,7 @@ TEST_F(EngineTest, ATemporaryRefusalIsTriedAgainForADay) {
   Pass(absl::Hours(25));
   EXPECT_LE(channel("ops").attempts.size(), 80u) << "backoff";
   bool dead = false;
-  for (const auto& row : *book().MessagesOf(1)) {
+  for (const auto all = *book().MessagesOf(1); const auto& row : all) {
     dead = dead || (row.channel == "ops" && row.state == catalog::MessageState::kDead);
   }
   EXPECT_TRUE(dead) << "given up after 24 h";
@@ -252,7 +252,7 @@ TEST_F(EngineTest, HistoryIsForgottenAfterNinetyDaysButNotWhatIsOpen) {
   Fail("again");
   Look();
   EXPECT_THAT(*book().RecentAlerts(10), SizeIs(testing::Ge(1u)));
-  for (const auto& alert : *book().RecentAlerts(10)) {
+  for (const auto all = *book().RecentAlerts(10); const auto& alert : all) {
     EXPECT_NE(alert.state, catalog::AlertState::kResolved);
   }
 }

@@ -147,7 +147,8 @@ TEST(HealthTest, WithoutFactsTheFormIsTheSame) {
   EXPECT_EQ(told["backup_system"], "degraded");
   EXPECT_EQ(told["last_backup"], nullptr);
   EXPECT_EQ(told["reasons"], json::array({"the controller is stopping"}));
-  for (const auto& [key, value] : Told(WellFacts()).items()) EXPECT_TRUE(told.contains(key)) << key;
+  for (const json well = Told(WellFacts()); const auto& [key, value] : well.items())
+    EXPECT_TRUE(told.contains(key)) << key;
 }
 
 }  // namespace
