@@ -82,7 +82,7 @@ struct Agent::Impl {
     if (fresh->data_directory != old->data_directory || fresh->controller != old->controller ||
         fresh->nice != old->nice || fresh->log.level != old->log.level ||
         fresh->log.format != old->log.format) {
-      log::Warn("data_directory, controller, nice and log change with a restart only");
+      log::Warn("data_directory, controller, nice, alerts and log change with a restart only");
     }
     upload_limit.Set(fresh->upload);
     {

@@ -55,25 +55,6 @@ bool MadeSnapshot(catalog::Catalog& catalog, const v1::Job& job, const v1::JobRe
   return committed.ok() && committed->has_value();
 }
 
-// What a finished job leaves in the catalog, and whom it concerns.
-void NoteResult(Env env, catalog::Catalog& catalog, alert::EventSink& alerts, const v1::Job& job,
-                const v1::JobResult& result) {
-  const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
-  const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
-  absl::Status status;
-  if (job.kind() == v1::JOB_KIND_BACKUP) {
-    const bool good = MadeSnapshot(catalog, job, result);
-    const catalog::RunFailure failure{now_ms, result.exit_code(), result.error_code(),
-                                      control::FailureText(result)};
-    status = good ? catalog.ClearFailure(source) : catalog.RecordFailure(source, failure);
-    alerts.Report({good ? alert::EventKind::kBackupSucceeded : alert::EventKind::kBackupFailed,
-                   source, good ? "" : alert::FailureWords(failure)});
-  } else if (job.kind() == v1::JOB_KIND_VERIFY && result.exit_code() == 0) {
-    status = catalog.SetVerified(source, job.seq(), now_ms);
-  }
-  if (!status.ok()) log::Failure(status);
-}
-
 }  // namespace
 
 struct Controller::Impl {
@@ -107,8 +88,8 @@ struct Controller::Impl {
     authority = std::make_unique<Authority>(std::move(opened));
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
-          NoteResult(env, *catalog, alerts->engine(), job, result);
-          NotePlans(job, result);
+          const absl::Status status = NoteResult(job, result);
+          if (!status.ok()) log::Failure(status);
         });
     collector = std::make_unique<retention::Collector>(
         env, *catalog, *store, config.retention,
@@ -204,23 +185,35 @@ struct Controller::Impl {
     return config_trouble;
   }
 
-  // What a finished job means for schedules, retention and objectives.
-  void NotePlans(const v1::Job& job, const v1::JobResult& result) {
+  // What a finished job leaves in the catalog, whom it concerns, and what it means for schedules,
+  // retention and objectives.
+  absl::Status NoteResult(const v1::Job& job, const v1::JobResult& result) {
     const SourceId source = SourceId::From(job.source_id()).value_or(SourceId());
-    absl::Status status;
-    if (job.kind() == v1::JOB_KIND_BACKUP) {
-      const bool good = MadeSnapshot(*catalog, job, result);
-      status = scheduler->Finished(
-          source, job.job_id(),
-          good ? schedule::Scheduler::Outcome::kDone : schedule::Scheduler::Outcome::kFailed);
-      if (good) collector_thread->Wake();
-    } else if (job.kind() == v1::JOB_KIND_RESTORE && result.exit_code() == 0) {
-      status = objectives->NoteRestore(
-          source, result.restored_bytes(),
-          absl::Milliseconds(static_cast<std::int64_t>(result.duration_ms())));
-    }
-    if (!status.ok()) log::Failure(status);
+    if (job.kind() == v1::JOB_KIND_BACKUP) return NoteBackup(source, job, result);
+    if (result.exit_code() != 0) return absl::OkStatus();
+    if (job.kind() == v1::JOB_KIND_VERIFY) return catalog->SetVerified(source, job.seq(), NowMs());
+    if (job.kind() != v1::JOB_KIND_RESTORE) return absl::OkStatus();
+    return objectives->NoteRestore(
+        source, result.restored_bytes(),
+        absl::Milliseconds(static_cast<std::int64_t>(result.duration_ms())));
   }
+
+  absl::Status NoteBackup(const SourceId& source, const v1::Job& job, const v1::JobResult& result) {
+    using Outcome = schedule::Scheduler::Outcome;
+    const bool good = MadeSnapshot(*catalog, job, result);
+    const catalog::RunFailure failure{NowMs(), result.exit_code(), result.error_code(),
+                                      control::FailureText(result)};
+    const absl::Status noted =
+        good ? catalog->ClearFailure(source) : catalog->RecordFailure(source, failure);
+    alerts->engine().Report(
+        {good ? alert::EventKind::kBackupSucceeded : alert::EventKind::kBackupFailed, source,
+         good ? "" : alert::FailureWords(failure)});
+    if (good) collector_thread->Wake();
+    if (!noted.ok()) log::Failure(noted);
+    return scheduler->Finished(source, job.job_id(), good ? Outcome::kDone : Outcome::kFailed);
+  }
+
+  std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now())); }
 
   std::string CatalogPath() const {
     return JoinPath(JoinPath(config.data_directory, "catalog"), "catalog.db");

@@ -19,8 +19,8 @@ class Controller {
   static absl::StatusOr<std::unique_ptr<Controller>> Start(Env env, ControllerConfig config);
   ~Controller();
 
-  // Takes what can change while it runs: schedule and objectives. An error: all stays as it is, and
-  // `holdfast status` says so.
+  // Takes what can change while it runs: schedule, objectives and whom alerts tell. An error: all
+  // stays as it is, `holdfast status` says so, and people are told.
   absl::Status Reload(const std::string& config_path);
 
   int agent_port() const;
