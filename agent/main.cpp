@@ -15,8 +15,8 @@
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "common/config/command_line.h"
+#include "common/env/serve.h"
 #include "common/env/service.h"
-#include "common/env/watchdog.h"
 #include "common/rpc/grpc_log.h"
 #include "fmt/format.h"
 
@@ -46,21 +46,17 @@ int RunDaemon(const std::string& config_path) {
   if (!agent.ok()) return Fail(agent.status());
   log::Info("agent '{}' is running for the controller at {}", (*agent)->name(),
             (*agent)->controller());
-  NotifySystemd("READY=1");
-  Watchdog watchdog(env.clock, [&agent] { (*agent)->Probe(); });
-  while (WaitForTermination() == SIGHUP) {
-    NotifyReloading();
-    const absl::Status status = (*agent)->Reload(config_path);
-    if (status.ok()) {
-      log::Info("the configuration was read again");
-    } else {
-      log::Failure(WithContext(status, "the configuration stays as it was"));
-    }
-    NotifySystemd("READY=1");
-  }
-  NotifySystemd("STOPPING=1");
+  ServeUntilTerminated(
+      env.clock, [&agent] { (*agent)->Probe(); },
+      [&] {
+        const absl::Status status = (*agent)->Reload(config_path);
+        if (status.ok()) {
+          log::Info("the configuration was read again");
+        } else {
+          log::Failure(WithContext(status, "the configuration stays as it was"));
+        }
+      });
   log::Info("stopping");
-  watchdog.Stop();
   agent->reset();
   return 0;
 }

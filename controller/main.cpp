@@ -1,6 +1,5 @@
 // holdfast-controller: the central daemon. See controller/daemon/controller.h.
 
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -10,8 +9,8 @@
 #include "common/base/error.h"
 #include "common/base/version.h"
 #include "common/config/command_line.h"
+#include "common/env/serve.h"
 #include "common/env/service.h"
-#include "common/env/watchdog.h"
 #include "common/log/log.h"
 #include "common/log/throttle.h"
 #include "common/rpc/grpc_log.h"
@@ -56,21 +55,17 @@ int Run(const std::string& config_path) {
             (*controller)->agent_port(), (*controller)->enrollment_port(), config->socket_path,
             config->data_directory);
   if (const int port = (*controller)->http_port()) log::Info("health and metrics on port {}", port);
-  NotifySystemd("READY=1");
-  Watchdog watchdog(env.clock, [&controller] { (*controller)->Probe(); });
-  while (WaitForTermination() == SIGHUP) {
-    NotifyReloading();
-    const absl::Status status = (*controller)->Reload(config_path);
-    if (status.ok()) {
-      log::Info("the configuration was read again");
-    } else {
-      log::Failure(WithContext(status, "the configuration stays as it was"));
-    }
-    NotifySystemd("READY=1");
-  }
-  NotifySystemd("STOPPING=1");
+  ServeUntilTerminated(
+      env.clock, [&controller] { (*controller)->Probe(); },
+      [&] {
+        const absl::Status status = (*controller)->Reload(config_path);
+        if (status.ok()) {
+          log::Info("the configuration was read again");
+        } else {
+          log::Failure(WithContext(status, "the configuration stays as it was"));
+        }
+      });
   log::Info("stopping");
-  watchdog.Stop();
   controller->reset();
   return 0;
 }
