@@ -194,6 +194,7 @@ absl::Status SqliteCatalog::AddChunks(std::int64_t pack_row, const std::vector<P
             "INSERT OR IGNORE INTO touched(pack) SELECT pack FROM chunk WHERE rid=?1", chunk.rid));
         RETURN_IF_ERROR(db.Run("UPDATE chunk SET pack=?2,off=?3,len=?4,state=1 WHERE rid=?1",
                                chunk.rid, pack_row, entry.offset_bytes, entry.length_bytes));
+        ++bases_changed_;
       }
       const std::vector<ChunkId> none;
       RETURN_IF_ERROR(ReplaceBases(db, lookup, pack.domain_row, chunk.rid,

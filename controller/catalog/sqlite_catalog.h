@@ -3,14 +3,14 @@
 // Hides:      connections and locks; SQL is in one file per topic.
 // Invariants: as catalog.h. Lock order: commit_mutex_, writer_mutex_, sessions_mutex_;
 //             readers_mutex_ alone.
-// Threading:  every method from any thread.
-// Errors:     as catalog.h.
+// Threading:  every method from any thread. Errors: as catalog.h.
 #pragma once
 
 #include <map>
 #include <mutex>
 
 #include "common/base/error.h"
+#include "common/concurrency/fair_mutex.h"
 #include "controller/catalog/catalog.h"
 #include "controller/catalog/lookups.h"
 #include "controller/catalog/schema.h"
@@ -185,10 +185,11 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   Switches switches_;
   SqliteAlerts alerts_{*this};
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
-  std::mutex writer_mutex_;  // guards writer_ and in_doubt_
+  FairMutex writer_mutex_;   // guards writer_, in_doubt_ and bases_changed_
   std::unique_ptr<SqliteDb> writer_;
-  bool in_doubt_ = false;     // a commit failed, and none wrote over it since
-  std::mutex readers_mutex_;  // guards idle_readers_
+  bool in_doubt_ = false;            // a commit failed, and none wrote over it since
+  std::uint64_t bases_changed_ = 0;  // how often a chunk that was there already got other bases
+  std::mutex readers_mutex_;         // guards idle_readers_
   std::vector<std::unique_ptr<SqliteDb>> idle_readers_;  // closed before the writer
   std::mutex sessions_mutex_;                            // guards all below
   std::map<std::uint64_t, std::int64_t> sessions_;       // to the epoch in which each began

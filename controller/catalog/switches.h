@@ -25,7 +25,7 @@ struct Switches {
   bool sweep_spares_bases = true;
   bool retire_rechecks = true;
   bool move_checks_target = true;
-  std::size_t commit_batch = 4096;  // changes; ~40 ms: other writers wait no longer than that
+  std::size_t commit_batch = 2048;  // changes; ~30 ms: other writers wait no longer than that
   int step_rows = kStepRows;
   std::function<void()> between_transactions;  // of a commit
   std::int64_t writes_left = -1;               // then the process "dies"; -1: never

@@ -110,6 +110,7 @@ class Bench {
         Check(catalog_->FinishPack(row, IdOf<PackName>(number), 32 << 20));
         return row;
       });
+      chunks_ += entries.size();
     }
   }
 
@@ -176,6 +177,7 @@ class Bench {
     Steps("sweep: chunks", [&] { return Value(collection.SweepStep(300)); });
   }
 
+  std::uint64_t chunks() const { return chunks_; }
   double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
 
  private:
@@ -195,6 +197,7 @@ class Bench {
   const DomainId domain_ = IdOf<DomainId>(1);
   const SourceId source_ = IdOf<SourceId>(1);
   std::atomic<std::uint64_t> packs_ = 0;
+  std::atomic<std::uint64_t> chunks_ = 0;  // stored in all
   std::uint64_t seq_ = 0;
   std::uint64_t extra_ = 1ull << 40;  // numbers of the chunks that are stored beside
 };
@@ -238,8 +241,8 @@ void Run(std::uint64_t chunks, const std::string& directory) {
     }
     Line("commits of 1 % changed: spans", 2 * changed * kDays, commits);
   });
-  fmt::print("catalog: {:.1f} bytes a chunk of the first {}\n",
-             bench.bytes() / static_cast<double>(chunks), chunks);
+  fmt::print("catalog: {:.1f} bytes a chunk of {}\n",
+             bench.bytes() / static_cast<double>(bench.chunks()), bench.chunks());
   bench.Beside("collection", [&] { bench.Collect(); });
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

@@ -1,5 +1,6 @@
 // Goal: the catalog knows what deltas depend on: no snapshot references a delta without its bases,
 // and a base that is lost takes its deltas out of use until it is back.
+#include "controller/catalog/sqlite_catalog.h"
 #include "tests/unit/controller/catalog/catalog_fixture.h"
 
 namespace holdfast::catalog {
@@ -66,6 +67,24 @@ TEST_F(CatalogDeltaTest, ASnapshotReferencesTheBasesOfItsDeltas) {
   ExpectCommitted(Difference(1, 2, {Chunk(11)}, Sorted({Chunk(0), Chunk(10)})));
   ExpectCommitted(Difference(1, 3, {}, Sorted({Chunk(1), Chunk(11)})));
   ExpectReferences(1, 3, {Chunk(2)});
+}
+
+TEST_F(CatalogDeltaTest, ACommitInBatchesSeesADeltaThatGotAnotherBaseMeanwhile) {
+  Switches& switches = static_cast<SqliteCatalog&>(*catalog_).switches();
+  switches.commit_batch = 1;
+  int pauses = 0;
+  bool replaced = false;
+  switches.between_transactions = [&] {
+    if (++pauses != 4) return;  // planned, two batches, and the bases were looked at: all is well
+    replaced = catalog_->MarkBad(domain_, Chunk(11)).ok() &&
+               AddDeltas({{Chunk(11), {Chunk(2)}}}).ok() && Find(11).bases == Ids{Chunk(2)};
+  };
+  EXPECT_EQ(
+      CodeOf(catalog_->CommitSnapshot(FullCommit(1, 1, Sorted({Chunk(1), Chunk(11)})), 7).status()),
+      5067);
+  EXPECT_TRUE(replaced);
+  switches.between_transactions = nullptr;
+  ExpectCommitted(FullCommit(1, 1, Sorted({Chunk(2), Chunk(11)})));
 }
 
 TEST_F(CatalogDeltaTest, ALostBaseTakesItsDeltasWithItAndBringsThemBack) {
