@@ -27,38 +27,52 @@ scripts/install_deps.sh --test
 # Clones in other directories share what the compiler cache holds.
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 jobs=$(nproc)
-summaries=$(mktemp)
-trap 'rm -f "$summaries"' EXIT
+logs=$(mktemp -d)
+politely=""
+asan_build=""
+trap '[ -z "$asan_build" ] || kill "$asan_build" 2>/dev/null; rm -rf "$logs"' EXIT
 status=0
 
-# build_and_test PRESET [ctest options]: a failed build ends the script, a failed test is remembered.
-build_and_test() {
+# build PRESET TARGET CORE_ONLY
+build() {
+  cmake --preset "$1" -DHOLDFAST_CORE_TESTS="$3" >"$logs/configure-$1" 2>&1 || { cat "$logs/configure-$1"; return 1; }
+  $politely cmake --build "build/$1" --parallel "$jobs" --target "$2"
+}
+
+# run_tests PRESET [ctest options]: a failed test is remembered.
+run_tests() {
   preset=$1
   shift
-  output=$(mktemp)
-  echo "== $preset: build"
-  cmake --preset "$preset" "$core_only" >"$output" 2>&1 || { cat "$output"; exit 1; }
-  cmake --build "build/$preset" --parallel "$jobs" --target "$target"
   echo "== $preset: test"
   # One more than cores: many tests wait. No pipe: its status would be that of the last command. What waits for real servers gets a
   # second try; ctest shows both.
   ctest --repeat until-pass:2 --test-dir "build/$preset" --parallel $((jobs + 1)) --output-on-failure --no-tests=error "$@" \
-    >"$output" 2>&1 || status=1
-  cat "$output"
-  { echo "$preset:"; sed -n '/tests passed/,$p' "$output"; } >>"$summaries"
-  rm -f "$output"
+    >"$logs/test-$preset" 2>&1 || status=1
+  cat "$logs/test-$preset"
+  { echo "$preset:"; sed -n '/tests passed/,$p' "$logs/test-$preset"; } >>"$logs/summaries"
 }
 
-# shellcheck disable=SC2086 -- $select is one option or none
-core_only=-DHOLDFAST_CORE_TESTS=OFF target=all
-build_and_test release $select
+echo "== release: build"
+build release all OFF
 if [ "$asan" = yes ]; then
+  # Beside the tests, which come first and wait for servers much of their time.
+  politely="nice -n 19"
+  build asan core_tests ON >"$logs/build-asan" 2>&1 &
+  asan_build=$!
+fi
+# $select is one option or none.
+# shellcheck disable=SC2086
+run_tests release $select
+if [ "$asan" = yes ]; then
+  echo "== asan: build"
+  wait "$asan_build" || { cat "$logs/build-asan"; exit 1; }
+  asan_build=""
+  tail -n 1 "$logs/build-asan"
   export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
   export UBSAN_OPTIONS=print_stacktrace=1
-  core_only=-DHOLDFAST_CORE_TESTS=ON target=core_tests
-  build_and_test asan
+  run_tests asan
 fi
 
 echo "== summary"
-cat "$summaries"
+cat "$logs/summaries"
 exit $status
