@@ -5,6 +5,7 @@
 // commit neither shows nor kills a chunk, and rolling it back restores the head's set exactly.
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "controller/catalog/set_digest.h"
 #include "controller/catalog/sqlite_catalog.h"
@@ -20,8 +21,8 @@ struct Plan {
   SourceState state;
   std::optional<SnapshotRow> committed_before;
   std::vector<ChunkId> missing;
-  std::vector<std::int64_t> close;                     // rows
-  std::vector<std::pair<std::int64_t, ChunkId>> open;  // rows not in the head's set, by row
+  std::vector<std::int64_t> close;  // rows, ascending
+  std::vector<std::int64_t> open;   // rows not in the head's set, ascending
   std::uint64_t chunk_count = 0;
   SetDigest digest;
   const Switches* switches = nullptr;
@@ -52,18 +53,11 @@ absl::StatusOr<std::vector<std::int64_t>> OpenRows(SqliteDb& db, std::int64_t so
 // A full list: keep in plan->open only what the head lacks, close what the list lacks.
 absl::Status Subtract(SqliteDb& db, Plan* plan) {
   ASSIGN_OR_RETURN(const auto head, OpenRows(db, plan->state.source.row));
-  std::vector<std::pair<std::int64_t, ChunkId>> added;
-  auto old = head.begin();
-  for (const auto& item : plan->open) {
-    for (; old != head.end() && *old < item.first; ++old) plan->close.push_back(*old);
-    if (old != head.end() && *old == item.first) {
-      ++old;
-    } else {
-      added.push_back(item);
-    }
-  }
-  plan->close.insert(plan->close.end(), old, head.end());
-  plan->open = std::move(added);
+  const std::vector<std::int64_t> listed = std::exchange(plan->open, {});
+  std::set_difference(head.begin(), head.end(), listed.begin(), listed.end(),
+                      std::back_inserter(plan->close));
+  std::set_difference(listed.begin(), listed.end(), head.begin(), head.end(),
+                      std::back_inserter(plan->open));
   return absl::OkStatus();
 }
 
@@ -136,13 +130,14 @@ absl::StatusOr<Plan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
                      HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
   }
   ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+  plan.open.reserve(commit.added.size());
   for (const ChunkId& id : commit.added) {
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
     if (chunk.rid == 0 || chunk.state != kChunkLive) {
       plan.missing.push_back(id);
       continue;
     }
-    plan.open.emplace_back(chunk.rid, id);
+    plan.open.push_back(chunk.rid);
     plan.digest.Add(id);
   }
   plan.chunk_count += commit.added.size();
@@ -177,9 +172,10 @@ absl::Status RollBack(SqliteDb& db, const SourceRow& source, const Switches& swi
   return db.Run("UPDATE source SET committing=0 WHERE row=?1", source.row);
 }
 
-// Writes changes [begin, end) of the plan: closes first, then opens.
+// Writes changes [begin, end) of the plan: closes first, then opens. MissingChunks when a chunk
+// went since the plan was made.
 absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_t begin,
-                   std::size_t end, std::vector<ChunkId>* missing) {
+                   std::size_t end) {
   const std::int64_t source = plan.state.source.row;
   ASSIGN_OR_RETURN(Statement state, db.Prepare("SELECT state FROM chunk WHERE rid=?1"));
   ASSIGN_OR_RETURN(Statement in_head,
@@ -191,16 +187,13 @@ absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_
       if (db.Changes() != 1) return DoesNotFit("it removes a chunk that is not there");
       continue;
     }
-    const auto& [row, id] = plan.open[i - plan.close.size()];
+    const std::int64_t row = plan.open[i - plan.close.size()];
     // The presence check belongs into this transaction: between the plan and now the chunk may have
     // been collected or found damaged.
     state.Reset();
     ASSIGN_OR_RETURN(const bool there, state.Bind(row).Step());
     const bool live = there && state.Integer(0) == kChunkLive;
-    if (!live && plan.switches->commit_checks_presence) {
-      missing->push_back(id);
-      return MissingChunks();
-    }
+    if (!live && plan.switches->commit_checks_presence) return MissingChunks();
     in_head.Reset();
     ASSIGN_OR_RETURN(const bool open_already, in_head.Bind(row, source).Step());
     if (open_already) return DoesNotFit("it adds a chunk that is there already");
@@ -245,7 +238,7 @@ absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
       Statement lacks,
       db.Prepare("SELECT 1 FROM delta d WHERE d.chunk=?1 AND NOT EXISTS("
                  "SELECT 1 FROM span s WHERE s.chunk=d.base AND s.source=?2 AND s.last=0)"));
-  for (const auto& [row, id] : plan.open) {
+  for (const std::int64_t row : plan.open) {
     lacks.Reset();
     ASSIGN_OR_RETURN(const bool broken, lacks.Bind(row, plan.state.source.row).Step());
     if (broken) return BasesAreMissing();
@@ -345,8 +338,7 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
       RETURN_IF_ERROR(db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row,
                              commit.seq));
       checked_at = bases_changed_;
-      return Apply(db, plan, commit.seq, done, std::min(done + batch, plan.changes()),
-                   &result.missing);
+      return Apply(db, plan, commit.seq, done, std::min(done + batch, plan.changes()));
     });
     pause();
   }
@@ -359,7 +351,7 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   if (status.ok()) {
     status = Write([&](SqliteDb& db) -> absl::Status {
       if (!in_batches) {
-        RETURN_IF_ERROR(Apply(db, plan, commit.seq, 0, plan.changes(), &result.missing));
+        RETURN_IF_ERROR(Apply(db, plan, commit.seq, 0, plan.changes()));
       }
       if (checked_at != bases_changed_) RETURN_IF_ERROR(CheckBases(db, plan));
       return Publish(db, plan, commit, now_ms, &result.missing);
@@ -368,8 +360,13 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   if (!status.ok()) {
     // When this fails too, the next commit or Open does it.
     RollBackCutCommits().IgnoreError();
-    if (CodeOf(status) == kMissingCode) return result;
-    return status;
+    if (CodeOf(status) != kMissingCode) return status;
+    if (!result.missing.empty()) return result;
+    // Which ones went, by name: rows alone do not tell.
+    ASSIGN_OR_RETURN(const Plan now, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+    if (now.missing.empty()) return DoesNotFit("a chunk went and came back meanwhile");
+    result.missing = now.missing;
+    return result;
   }
   ASSIGN_OR_RETURN(result.snapshot, Read([&](SqliteDb& db) {
                      return ReadSnapshot(db, plan.state.source.row, commit.seq);

@@ -8,6 +8,15 @@ absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(Env env, const std::strin
   return SqliteCatalog::Open(env, path);
 }
 
+SqliteCatalog::SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
+                             std::unique_ptr<SqliteDb> writer)
+    : path_(std::move(path)),
+      lock_(std::move(lock)),
+      one_connection_(path_.empty()),
+      writer_(std::move(writer)) {
+  if (!one_connection_) writer_->OnLargeLog([this] { checkpointer_.Wake(); });
+}
+
 absl::StatusOr<std::unique_ptr<Catalog>> SqliteCatalog::Open(Env env, const std::string& path) {
   RETURN_IF_ERROR(env.fs.MakeDirectories(ParentPath(path)));
   ASSIGN_OR_RETURN(auto lock, DirectoryLock::Acquire(path + ".lock"));

@@ -180,9 +180,18 @@ int SqliteDb::OnWalCommit(void* self, sqlite3*, const char*, int pages) {
   return SQLITE_OK;
 }
 
-absl::Status SqliteDb::CheckpointWhenLarge() {
-  if (wal_pages_ < kCheckpointPages) return absl::OkStatus();
+void SqliteDb::LookAtLog() {
+  if (wal_pages_ < kCheckpointPages) return;
+  if (on_large_log_) {
+    on_large_log_();
+    return;
+  }
   wal_pages_ = 0;
+  // The commit is done and durable: what fails here is tried again after the next one.
+  Checkpoint().IgnoreError();
+}
+
+absl::Status SqliteDb::Checkpoint() {
   const int code =
       ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : Failure(code);
@@ -215,9 +224,7 @@ absl::Status Transaction::Commit() {
   HOLDFAST_FAIL_POINT("catalog.commit");
   RETURN_IF_ERROR(db_->Run("COMMIT"));
   HOLDFAST_FAIL_POINT("catalog.committed");
-  SqliteDb* db = std::exchange(db_, nullptr);
-  // The commit is done and durable: a checkpoint that fails is tried again after the next one.
-  db->CheckpointWhenLarge().IgnoreError();
+  std::exchange(db_, nullptr)->LookAtLog();
   return absl::OkStatus();
 }
 

@@ -3,13 +3,13 @@
 // Hides:      the C API, result codes, statement reuse, checkpoints.
 // Invariants: I1  A Transaction that is not committed is rolled back.
 //             I2  A Statement is reset and its bindings are cleared when it goes.
-//             I3  The WAL is checkpointed by the writer connection only, after a commit, once it is
-//                 larger than 16 MiB.
+//             I3  The WAL is checkpointed after a commit that leaves it larger than 16 MiB.
 // Threading:  a connection belongs to one thread at a time.
 // Errors:     kNoSpace 5004 (disk full), kIntegrity 5001 (damaged database), kUnreachable 5006
 //             (busy), kFailed 5005 (I/O and anything else).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -108,12 +108,16 @@ class SqliteDb {
   bool InTransaction() const;
 
   absl::Status Failure(int code) const;
-  absl::Status CheckpointWhenLarge();
+  // A commit that leaves a large log calls this; without it, the commit checkpoints.
+  void OnLargeLog(std::function<void()> action) { on_large_log_ = std::move(action); }
+  absl::Status Checkpoint();     // as much as readers and writers allow
   absl::Status CheckpointAll();  // the log is empty afterwards
 
  private:
   explicit SqliteDb(std::string path) : path_(std::move(path)) {}
+  friend class Transaction;
   static int OnWalCommit(void* self, sqlite3*, const char*, int pages);
+  void LookAtLog();
 
   struct Cached {
     sqlite3_stmt* statement = nullptr;
@@ -123,6 +127,7 @@ class SqliteDb {
   sqlite3* handle_ = nullptr;
   absl::flat_hash_map<const char*, std::unique_ptr<Cached>> statements_;
   int wal_pages_ = 0;
+  std::function<void()> on_large_log_;
 };
 
 class Transaction {

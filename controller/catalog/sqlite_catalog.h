@@ -12,6 +12,7 @@
 #include "common/base/error.h"
 #include "common/concurrency/fair_mutex.h"
 #include "controller/catalog/catalog.h"
+#include "controller/catalog/checkpointer.h"
 #include "controller/catalog/lookups.h"
 #include "controller/catalog/schema.h"
 #include "controller/catalog/sqlite.h"
@@ -131,12 +132,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
  private:
   friend class SqliteAlerts;
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
-                std::unique_ptr<SqliteDb> writer)
-      : path_(std::move(path)),
-        lock_(std::move(lock)),
-        one_connection_(path_.empty()),
-        writer_(std::move(writer)) {}
-
+                std::unique_ptr<SqliteDb> writer);
   absl::Status EnsureInstallation(Rng& rng);
   absl::Status RollBackCutCommits();  // of a predecessor that died between two of its transactions
   absl::Status ReadEpoch();
@@ -187,6 +183,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
   FairMutex writer_mutex_;   // guards writer_, in_doubt_ and bases_changed_
   std::unique_ptr<SqliteDb> writer_;
+  Checkpointer checkpointer_{path_, writer_mutex_};
   bool in_doubt_ = false;            // a commit failed, and none wrote over it since
   std::uint64_t bases_changed_ = 0;  // how often a chunk that was there already got other bases
   std::mutex readers_mutex_;         // guards idle_readers_

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/unit/controller/catalog/catalog_fixture.h"
@@ -85,6 +86,22 @@ TEST_F(CatalogTest, DamageNeverGivesWrongReferences) {
   EXPECT_GT(refused, 0);
   std::ofstream(path(), std::ios::binary | std::ios::trunc) << whole.substr(0, whole.size() / 2);
   EXPECT_EQ(CodeOf(Catalog::Open(RealEnv(), path()).status()), 5001);
+}
+
+TEST_F(CatalogTest, TheLogStaysSmallBesideAWriterThatNeverRests) {
+  AddAgent(1);
+  constexpr std::size_t kRowBytes = 1 << 20;
+  constexpr std::size_t kRows = 200;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const Bytes policy(kRowBytes, static_cast<char>('a' + i % 26));
+    ASSERT_TRUE(catalog_->planning().SetSettings({{"scope", "key", policy, "operator", 1}}).ok());
+    ASSERT_EQ(catalog_->planning().ListSettings().value().size(), 1u);
+  }
+  // It is not cut when it begins anew, so its size is the most it ever had.
+  EXPECT_LT(std::filesystem::file_size(path() + "-wal"), kRows * kRowBytes / 2);
+  Reopen();
+  EXPECT_EQ(catalog_->planning().ListSettings().value()[0].value[0],
+            static_cast<char>('a' + (kRows - 1) % 26));
 }
 
 TEST_F(CatalogTest, TheOwnerIsSetOnceAndListsFollowEachOther) {
