@@ -15,10 +15,12 @@
 namespace holdfast::catalog {
 namespace {
 
+// In shards, so that all cores have some.
+constexpr std::uint64_t kShards = 4;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kSchedules = 2'000;
 #else
-constexpr std::uint64_t kSchedules = 20'000;
+constexpr std::uint64_t kSchedules = 100'000;
 #endif
 constexpr std::uint64_t kSchedulesPerMutant = 20'000;
 
@@ -28,15 +30,18 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
 }
 
-TEST(GcModel, NoScheduleLosesLeaksOrBreaksAPromise) {
+class GcModelShard : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(GcModelShard, NoScheduleLosesLeaksOrBreaksAPromise) {
   World world({});
   const std::uint64_t only = FromEnvironment("HOLDFAST_GC_SEED", 0);
   if (only != 0) {
     EXPECT_EQ(world.Run(only), "");
     return;
   }
-  const std::uint64_t schedules = FromEnvironment("HOLDFAST_GC_SCHEDULES", kSchedules);
-  for (std::uint64_t seed = 1; seed <= schedules; ++seed) {
+  const std::uint64_t schedules = FromEnvironment("HOLDFAST_GC_SCHEDULES", kSchedules) / kShards;
+  const std::uint64_t first = GetParam() * schedules + 1;
+  for (std::uint64_t seed = first; seed < first + schedules; ++seed) {
     ASSERT_EQ(world.Run(seed), "") << "replay with HOLDFAST_GC_SEED=" << seed;
   }
   RecordProperty("commits", static_cast<int>(world.commits));
@@ -49,6 +54,7 @@ TEST(GcModel, NoScheduleLosesLeaksOrBreaksAPromise) {
   EXPECT_GT(world.crashes, schedules / 4);
   EXPECT_GT(world.refused, schedules / 4);
 }
+INSTANTIATE_TEST_SUITE_P(Shards, GcModelShard, testing::Range(std::uint64_t{0}, kShards));
 
 TEST(GcModel, LongSchedules) {
   WorldOptions options;
