@@ -42,7 +42,7 @@ absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
   progress.Step("restoring roles");
   RETURN_IF_ERROR(database->RestoreGlobals(report.warnings));
   const LoadTarget target{database->connection(), options.workers, database->superuser(),
-                          database->missing_tablespaces()};
+                          database->missing_tablespaces(), options.pages_per_part};
   progress.Step("restoring the schema");
   RETURN_IF_ERROR(ExecuteDump(target, content.pre_data, nullptr, stop));
   progress.Step("loading rows");
@@ -90,7 +90,9 @@ absl::StatusOr<RestoreReport> RestorePostgres(const SnapshotView& view,
                                               RestoreProgress& progress, std::stop_token stop) {
   RETURN_IF_ERROR(CheckOptions(view, options));
   ASSIGN_OR_RETURN(const SnapshotContent content, ReadContent(view));
-  progress.ExpectTotal(content.total_bytes, content.tables.size());
+  std::uint64_t parts = 0;
+  for (const StoredTable& table : content.tables) parts += table.parts.size();
+  progress.ExpectTotal(content.total_bytes, parts);
   if (!options.table.empty()) return RestoreTable(view, content, options, progress, stop);
   if (!options.sql_file.empty()) return WriteSqlFile(view, content, options, progress, stop);
   return RestoreDatabase(view, content, options, progress, stop);

@@ -31,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "agent/restore/restore_report.h"
 #include "agent/source/postgres/connection.h"
+#include "agent/source/postgres/table_parts.h"
 #include "common/env/env.h"
 #include "common/snapshot/snapshot_view.h"
 
@@ -45,7 +46,8 @@ struct PostgresRestoreOptions {
   std::string sql_file;  // write this script instead of restoring
   int workers = 2;
   bool keep_mismatched = false;
-  std::string pg_dump = "pg_dump";  // for one table into an existing database
+  std::string pg_dump = "pg_dump";                       // for one table into an existing database
+  std::uint64_t pages_per_part = source::kPagesPerPart;  // read back at once; only tests change it
   Env env = RealEnv();
 };
 
