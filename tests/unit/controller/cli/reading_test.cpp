@@ -135,6 +135,25 @@ TEST_F(ReadingTest, DatabasesAreListedWholeAndNotComparedWithFiles) {
   EXPECT_EQ(Run({"diff", "db", "uploads"}), 2);
 }
 
+TEST_F(ReadingTest, ATableInPartsIsWrittenWhole) {
+  std::vector<NewEntry> files;
+  for (int part = 0; part < 3; ++part) {
+    files.push_back(File(part == 0 ? "data/s.t.copy" : fmt::format("data/s.t.copy.{:06}", part),
+                         fmt::format("row {}\n", part)));
+    files.back().entry.attributes[part == 0 ? "parts" : "part"] =
+        part == 0 ? "3" : fmt::format("{}", part);
+  }
+  AddSnapshot("db", "postgres", files);
+  ASSERT_EQ(Run({"cat", "db", "data/s.t.copy"}), 0) << err();
+  EXPECT_EQ(out(), "row 0\nrow 1\nrow 2\n");
+  EXPECT_EQ(Run({"cat", "db", "data/s.t.copy.000001"}), 0);
+  EXPECT_EQ(out(), "row 1\n");
+  files.pop_back();
+  AddSnapshot("db", "postgres", files);
+  EXPECT_EQ(Run({"cat", "db", "data/s.t.copy"}), 5);
+  EXPECT_EQ(out(), "") << "part of a table is no table";
+}
+
 TEST_F(ReadingTest, DamageEndsTheReadWithFive) {
   for (auto& [id, object] : client_->fetcher->objects) object.back() ^= 1;
   EXPECT_EQ(Run({"cat", "uploads", "note.txt"}), 5);
