@@ -108,7 +108,7 @@ class Transfer {
       std::string sql = item.sql;
       const std::size_t unchecked = sql.rfind(" NOT VALID;");
       if (item.type == "FK CONSTRAINT" && unchecked != std::string::npos) sql.erase(unchecked, 10);
-      const absl::Status status = target_->Execute(sql);
+      absl::Status status = target_->Execute(sql);
       if (status.ok()) continue;
       if (source::SqlStateOf(status).empty()) return status;
       const bool optional = !before_rows || item.type == "ACL" || item.type == "COMMENT";
