@@ -8,6 +8,7 @@
 //                 under a name that is free, in one transaction.)
 //             I3  A failure, a stop or a mismatch drops the temporary database and the roles this
 //                 restore created. `keep_mismatched` keeps the database after a mismatch.
+//                 Rows are compared beside the making of indexes and constraints.
 //             I4  No event trigger fires, no subscription connects, during the load; subscriptions
 //                 stay disabled afterwards and a warning says so.
 //             I5  Roles that exist are left as they are, passwords included.
