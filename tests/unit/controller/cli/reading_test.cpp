@@ -1,6 +1,7 @@
 // Goal:   ls, find, cat and diff show what is in real sealed snapshots, opened with the operator's
 //         own key, and never show what was not authenticated.
 #include "common/base/error.h"
+#include "fmt/format.h"
 #include "tests/unit/controller/cli/cli_fixture.h"
 
 namespace holdfast::cli {
