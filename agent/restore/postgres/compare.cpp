@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "agent/restore/postgres/database_loader.h"
-#include "agent/restore/postgres/table_workers.h"
+#include "agent/restore/postgres/piece_workers.h"
 #include "agent/source/postgres/row_checksum.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
@@ -38,20 +38,61 @@ std::string Difference(const Sums& sums) {
   return "the rows have another checksum";
 }
 
+using TableName = std::pair<std::string, std::string>;
+
+absl::StatusOr<std::map<TableName, std::uint64_t>> PagesOfLargeTables(const LoadTarget& target,
+                                                                      source::PgSession& session) {
+  ASSIGN_OR_RETURN(
+      const source::PgRows rows,
+      session.Query(fmt::format(
+          "SELECT * FROM (SELECT n.nspname, c.relname, pg_relation_size(c.oid) / "
+          "current_setting('block_size')::bigint AS pages FROM pg_class c JOIN pg_namespace n ON "
+          "n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam WHERE c.relkind = 'r' AND "
+          "a.amname = 'heap') t WHERE pages > {}",
+          target.pages_per_part)));
+  std::map<TableName, std::uint64_t> pages;
+  for (const source::PgRow& row : rows) {
+    pages[{source::Text(row, 0), source::Text(row, 1)}] = std::stoull(source::Text(row, 2));
+  }
+  return pages;
+}
+
+// A table is read back by several workers too; its parts are those of the pages it has here.
+absl::StatusOr<std::vector<TablePiece>> PiecesToRead(const LoadTarget& target,
+                                                     const SnapshotContent& content,
+                                                     std::stop_token stop) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
+                   source::PgSession::Open(target.connection, stop));
+  ASSIGN_OR_RETURN(const auto pages, PagesOfLargeTables(target, *session));
+  std::vector<TablePiece> pieces;
+  for (const StoredTable& table : content.tables) {
+    source::TableFacts facts = table.facts;
+    const auto found = pages.find({facts.schema, facts.name});
+    facts.heap_pages = found == pages.end() ? 0 : found->second;
+    ASSIGN_OR_RETURN(const std::vector<source::PageRange> parts,
+                     PartsToRead(*session, facts, target.pages_per_part));
+    for (const source::PageRange& part : parts) pieces.push_back({&table, nullptr, part});
+  }
+  return pieces;
+}
+
 absl::Status CompareRows(const LoadTarget& target, const SnapshotContent& content,
                          RestoreReport& report, std::stop_token stop) {
   std::mutex mutex;
   std::map<std::string, Sums> groups;
   for (const StoredTable& table : content.tables) {
-    groups[GroupOf(table.facts)].expected.AddStored(*table.entry.rows, table.entry.row_checksum);
+    groups[GroupOf(table.facts)].expected.Add(table.rows());
   }
-  RETURN_IF_ERROR(ForEachTable(
-      target, content.tables,
-      [&](const StoredTable& table, source::PgCopy& copy) -> absl::Status {
+  ASSIGN_OR_RETURN(const std::vector<TablePiece> pieces, PiecesToRead(target, content, stop));
+  RETURN_IF_ERROR(ForEachPiece(
+      target, pieces,
+      [&](const TablePiece& piece, source::PgCopy& copy) -> absl::Status {
+        const source::TableFacts& table = piece.table->facts;
         RowChecksum sum;
-        RETURN_IF_ERROR(SumCopy(copy, CopyOutSql(table.facts, content.database.encoding), sum));
+        RETURN_IF_ERROR(
+            SumCopy(copy, CopyOutSql(table, content.database.encoding, piece.pages), sum));
         const std::lock_guard lock(mutex);
-        groups[GroupOf(table.facts)].found.Add(sum);
+        groups[GroupOf(table)].found.Add(sum);
         return absl::OkStatus();
       },
       stop));

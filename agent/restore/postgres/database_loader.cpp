@@ -1,6 +1,6 @@
 #include "agent/restore/postgres/database_loader.h"
 
-#include "agent/restore/postgres/table_workers.h"
+#include "agent/restore/postgres/piece_workers.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -65,14 +65,22 @@ absl::Status LoadRows(const LoadTarget& target, const SnapshotView& view,
                       const SnapshotContent& content, RestoreProgress& progress,
                       std::stop_token stop) {
   std::vector<const Entry*> order;
-  for (const StoredTable& table : content.tables) order.push_back(&table.entry);
+  std::vector<TablePiece> pieces;
+  for (const StoredTable& table : content.tables) {
+    for (const Entry& part : table.parts) {
+      order.push_back(&part);
+      pieces.push_back({&table, &part, {}});
+    }
+  }
   view.Prefetch(order);
-  return ForEachTable(
-      target, content.tables,
-      [&](const StoredTable& table, source::PgCopy& copy) -> absl::Status {
+  return ForEachPiece(
+      target, pieces,
+      [&](const TablePiece& piece, source::PgCopy& copy) -> absl::Status {
+        const StoredTable& table = *piece.table;
         // A table emptied in the same transaction takes its rows frozen, and VACUUM need not come
-        // back for them.
-        const bool frozen = !table.facts.load_via_root && !table.facts.extension_owned;
+        // back for them. Of several transactions that fill a table none can have that.
+        const bool frozen =
+            !table.facts.load_via_root && !table.facts.extension_owned && table.parts.size() == 1;
         RETURN_IF_ERROR(copy.Execute("BEGIN"));
         if (frozen) {
           RETURN_IF_ERROR(copy.Execute(
@@ -82,7 +90,7 @@ absl::Status LoadRows(const LoadTarget& target, const SnapshotView& view,
             copy.CopyIn(CopyInSql(table.facts, content.database.encoding,
                                   frozen ? source::CopyMode::kFrozen : source::CopyMode::kPlain),
                         [&](source::PgCopy::WriteCopy write) {
-                          return ReadVerified(view, table.entry, [&](ByteView piece) {
+                          return ReadVerified(view, *piece.entry, [&](ByteView piece) {
                             progress.Progressed(piece.size(), 0);
                             return write(piece);
                           });

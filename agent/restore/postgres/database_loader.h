@@ -3,7 +3,8 @@
 // Invariants: I1  Constraints, indexes and triggers are made after the rows.
 //             I2  Rows below a hash partition are loaded through the root, because enum and text
 //                 hashes may differ here, and compared as a sum over the root.
-// Threading:  LoadRows and CompareRows start `workers` threads and join them.
+//             I3  A large table is written and read back in parts, by several workers at once.
+// Threading:  LoadRows and CompareAll start `workers` threads and join them.
 // Errors:     kFailed 3105 names the object the server refused; kIntegrity for damaged content.
 #pragma once
 
@@ -24,6 +25,7 @@ struct LoadTarget {
   int workers = 2;
   bool superuser = false;
   std::vector<std::string> missing_tablespaces;
+  std::uint64_t pages_per_part = source::kPagesPerPart;
 };
 
 // Runs a script item by item. `on_failure` may forgive an item by returning OK.

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,11 @@ std::vector<DumpItem> SplitDump(std::string_view script);  // the first item is 
 // The same items with event triggers at the end: one that exists fires for whatever comes after it.
 std::vector<DumpItem> EventTriggersLast(std::vector<DumpItem> items);
 std::vector<std::string> SplitStatements(std::string_view script);
+
+// The same script, in which a plain primary key or unique constraint of one of `tables` (as the
+// dump prints them) is made of an index that is built first: that leaves the table readable, which
+// ADD CONSTRAINT alone does not. The outcome is the same.
+std::string WithIndexesFirst(std::string_view script, const std::set<std::string>& tables);
 
 // Follows a text character by character and knows whether it is inside a quote or comment.
 class SqlScanner {

@@ -1,10 +1,15 @@
 #include "agent/restore/postgres/postgres_sink.h"
 
+#include <set>
+#include <thread>
+#include <tuple>
+
 #include "agent/restore/postgres/database_loader.h"
 #include "agent/restore/postgres/single_table.h"
 #include "agent/restore/postgres/sql_file.h"
 #include "agent/restore/postgres/target_server.h"
 #include "common/base/error.h"
+#include "common/concurrency/first_error.h"
 #include "fmt/format.h"
 
 namespace holdfast::restore {
@@ -32,6 +37,46 @@ absl::Status CheckOptions(const SnapshotView& view, const PostgresRestoreOptions
   return absl::OkStatus();
 }
 
+// As the dump may print their names.
+std::set<std::string> LargeTables(const SnapshotContent& content, std::uint64_t pages_per_part) {
+  // Half of what a part has at least, by its text.
+  const std::uint64_t large_bytes = pages_per_part * 4096;
+  std::set<std::string> names;
+  for (const StoredTable& table : content.tables) {
+    if (table.content_bytes() < large_bytes) continue;
+    const auto& [schema, name] = std::tie(table.facts.schema, table.facts.name);
+    for (const std::string& printed : {schema, source::QuoteIdentifier(schema)}) {
+      names.insert(printed + "." + name);
+      names.insert(printed + "." + source::QuoteIdentifier(name));
+    }
+  }
+  return names;
+}
+
+absl::Status MakeRest(const LoadTarget& target, const SnapshotContent& content,
+                      std::stop_token stop) {
+  RETURN_IF_ERROR(ExecuteDump(
+      target, WithIndexesFirst(content.post_data, LargeTables(content, target.pages_per_part)),
+      nullptr, stop));
+  ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
+                   source::PgSession::Open(target.connection, stop));
+  return session->Execute("ANALYZE");
+}
+
+// Nothing of what comes after the rows changes them, so they are read back meanwhile. Who reads
+// holds one lock at a time and waits for none, so the two cannot wait for each other.
+absl::Status MakeRestAndCompare(const LoadTarget& target, const SnapshotContent& content,
+                                RestoreReport& report, std::stop_token stop) {
+  FirstError errors;
+  const std::stop_callback forward(
+      stop, [&] { errors.Report(Error(ErrorKind::kFailed, 3107, "the restore was stopped")); });
+  {
+    const std::jthread rest([&] { errors.Report(MakeRest(target, content, errors.stop_token())); });
+    errors.Report(CompareAll(target, content, report, errors.stop_token()));
+  }
+  return errors.status();
+}
+
 absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
                                               const SnapshotContent& content,
                                               const PostgresRestoreOptions& options,
@@ -42,17 +87,15 @@ absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
   progress.Step("restoring roles");
   RETURN_IF_ERROR(database->RestoreGlobals(report.warnings));
   const LoadTarget target{database->connection(), options.workers, database->superuser(),
-                          database->missing_tablespaces()};
+                          database->missing_tablespaces(), options.pages_per_part};
   progress.Step("restoring the schema");
   RETURN_IF_ERROR(ExecuteDump(target, content.pre_data, nullptr, stop));
   progress.Step("loading rows");
   RETURN_IF_ERROR(LoadRows(target, view, content, progress, stop));
   RETURN_IF_ERROR(LoadSequences(target, content, stop));
   RETURN_IF_ERROR(LoadLargeObjects(target, view, content, stop));
-  progress.Step("building indexes and constraints");
-  RETURN_IF_ERROR(ExecuteDump(target, content.post_data, nullptr, stop));
-  progress.Step("comparing rows");
-  RETURN_IF_ERROR(CompareAll(target, content, report, stop));
+  progress.Step("building indexes and comparing rows");
+  RETURN_IF_ERROR(MakeRestAndCompare(target, content, report, stop));
   report.restored_entries = view.info().entry_count;
   report.restored_bytes = content.total_bytes;
   if (!report.mismatches.empty()) {
@@ -64,12 +107,6 @@ absl::StatusOr<RestoreReport> RestoreDatabase(const SnapshotView& view,
                           Escaped(options.database)));
     if (options.keep_mismatched) database->Keep();
     return report;
-  }
-  progress.Step("collecting statistics");
-  {
-    ASSIGN_OR_RETURN(const std::unique_ptr<source::PgSession> session,
-                     source::PgSession::Open(target.connection, stop));
-    RETURN_IF_ERROR(session->Execute("ANALYZE"));
   }
   RETURN_IF_ERROR(database->ApplyProperties());
   RETURN_IF_ERROR(database->Publish());
@@ -90,7 +127,9 @@ absl::StatusOr<RestoreReport> RestorePostgres(const SnapshotView& view,
                                               RestoreProgress& progress, std::stop_token stop) {
   RETURN_IF_ERROR(CheckOptions(view, options));
   ASSIGN_OR_RETURN(const SnapshotContent content, ReadContent(view));
-  progress.ExpectTotal(content.total_bytes, content.tables.size());
+  std::uint64_t parts = 0;
+  for (const StoredTable& table : content.tables) parts += table.parts.size();
+  progress.ExpectTotal(content.total_bytes, parts);
   if (!options.table.empty()) return RestoreTable(view, content, options, progress, stop);
   if (!options.sql_file.empty()) return WriteSqlFile(view, content, options, progress, stop);
   return RestoreDatabase(view, content, options, progress, stop);

@@ -8,6 +8,7 @@
 //                 under a name that is free, in one transaction.)
 //             I3  A failure, a stop or a mismatch drops the temporary database and the roles this
 //                 restore created. `keep_mismatched` keeps the database after a mismatch.
+//                 Rows are compared beside the making of indexes and constraints.
 //             I4  No event trigger fires, no subscription connects, during the load; subscriptions
 //                 stay disabled afterwards and a warning says so.
 //             I5  Roles that exist are left as they are, passwords included.
@@ -31,6 +32,7 @@
 #include "absl/status/statusor.h"
 #include "agent/restore/restore_report.h"
 #include "agent/source/postgres/connection.h"
+#include "agent/source/postgres/table_parts.h"
 #include "common/env/env.h"
 #include "common/snapshot/snapshot_view.h"
 
@@ -45,7 +47,8 @@ struct PostgresRestoreOptions {
   std::string sql_file;  // write this script instead of restoring
   int workers = 2;
   bool keep_mismatched = false;
-  std::string pg_dump = "pg_dump";  // for one table into an existing database
+  std::string pg_dump = "pg_dump";                       // for one table into an existing database
+  std::uint64_t pages_per_part = source::kPagesPerPart;  // read back at once; only tests change it
   Env env = RealEnv();
 };
 

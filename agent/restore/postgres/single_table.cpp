@@ -117,7 +117,7 @@ class TableRestore {
     ASSIGN_OR_RETURN(database_, TemporaryDatabase::Create(content_, options_, stop_));
     RETURN_IF_ERROR(database_->RestoreGlobals(report_.warnings));
     scratch_ = {database_->connection(), options_.workers, database_->superuser(),
-                database_->missing_tablespaces()};
+                database_->missing_tablespaces(), options_.pages_per_part};
     RETURN_IF_ERROR(Fill());
     RETURN_IF_ERROR(into_existing_ ? IntoExisting() : IntoNew());
     return std::move(report_);
@@ -140,7 +140,7 @@ class TableRestore {
     into_existing_ = databases.count(options_.database) > 0;
     ASSIGN_OR_RETURN(roles_, Column(*server, "SELECT rolname FROM pg_roles"));
     connection.database = options_.database;
-    target_ = {connection, 1, false, {}};
+    target_ = {connection, 1, false, {}, options_.pages_per_part};
     return absl::OkStatus();
   }
 
@@ -164,9 +164,9 @@ class TableRestore {
     RETURN_IF_ERROR(ExecuteDump(scratch_, content_.post_data, list, stop_));
     progress_.Step("comparing rows");
     RETURN_IF_ERROR(CompareAll(scratch_, content_, report_, stop_));
-    report_.restored_entries = content_.tables.size();
     for (const StoredTable& table : content_.tables) {
-      report_.restored_bytes += table.entry.content_bytes;
+      report_.restored_entries += table.parts.size();
+      report_.restored_bytes += table.content_bytes();
     }
     return absl::OkStatus();
   }

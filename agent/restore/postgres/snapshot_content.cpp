@@ -31,7 +31,52 @@ absl::StatusOr<std::string> ReadText(const SnapshotView& view, std::string_view 
   return text;
 }
 
+absl::Status PartError(const Entry& entry) {
+  return Error(ErrorKind::kIntegrity, 3110,
+               fmt::format("unable to restore the database: a part of the table is missing before "
+                           "or after '{}'",
+                           Escaped(entry.path)));
+}
+
+// The parts of a table follow each other in the manifest.
+absl::Status TakeTable(const Entry& entry, std::vector<StoredTable>& tables) {
+  ASSIGN_OR_RETURN(source::TableFacts facts, source::TableOf(entry));
+  ASSIGN_OR_RETURN(const source::TablePart part, source::PartOf(entry));
+  if (part.number == 0) {
+    tables.push_back({std::move(facts), {entry}});
+    return absl::OkStatus();
+  }
+  if (tables.empty()) return PartError(entry);
+  StoredTable& table = tables.back();
+  if (table.parts.size() != part.number || table.facts.schema != facts.schema ||
+      table.facts.name != facts.name) {
+    return PartError(entry);
+  }
+  table.parts.push_back(entry);
+  return absl::OkStatus();
+}
+
+absl::Status CheckParts(const std::vector<StoredTable>& tables) {
+  for (const StoredTable& table : tables) {
+    ASSIGN_OR_RETURN(const source::TablePart first, source::PartOf(table.parts.front()));
+    if (first.count != table.parts.size()) return PartError(table.parts.back());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::uint64_t StoredTable::content_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Entry& part : parts) bytes += part.content_bytes;
+  return bytes;
+}
+
+source::RowChecksum StoredTable::rows() const {
+  source::RowChecksum sum;
+  for (const Entry& part : parts) sum.AddStored(*part.rows, part.row_checksum);
+  return sum;
+}
 
 absl::Status ReadVerified(const SnapshotView& view, const Entry& entry,
                           absl::FunctionRef<absl::Status(ByteView)> consume) {
@@ -66,14 +111,14 @@ absl::StatusOr<SnapshotContent> ReadContent(const SnapshotView& view) {
     if (entry.path == "large-objects.sql") {
       content.large_objects = entry;
     } else if (entry.type == EntryType::kFile && entry.path.starts_with("data/")) {
-      ASSIGN_OR_RETURN(source::TableFacts facts, source::TableOf(entry));
-      content.tables.push_back({std::move(facts), entry});
+      RETURN_IF_ERROR(TakeTable(entry, content.tables));
     }
     return absl::OkStatus();
   }));
+  RETURN_IF_ERROR(CheckParts(content.tables));
   std::stable_sort(content.tables.begin(), content.tables.end(),
                    [](const StoredTable& a, const StoredTable& b) {
-                     return a.entry.content_bytes > b.entry.content_bytes;
+                     return a.content_bytes() > b.content_bytes();
                    });
   return content;
 }

@@ -12,13 +12,17 @@
 
 #include "absl/functional/function_ref.h"
 #include "agent/source/postgres/database_facts.h"
+#include "agent/source/postgres/row_checksum.h"
 #include "common/snapshot/snapshot_view.h"
 
 namespace holdfast::restore {
 
 struct StoredTable {
   source::TableFacts facts;
-  Entry entry;
+  std::vector<Entry> parts;  // at least one, all that there are, in their order
+
+  std::uint64_t content_bytes() const;
+  source::RowChecksum rows() const;  // of all parts
 };
 
 struct SnapshotContent {

@@ -37,7 +37,7 @@ class Script {
         return Error(ErrorKind::kFailed, 3107, "the restore was stopped");
       }
       RETURN_IF_ERROR(Rows(table, report));
-      progress.Progressed(table.entry.content_bytes, 1);
+      progress.Progressed(table.content_bytes(), table.parts.size());
     }
     for (const source::SequenceFacts& sequence : content_.sequences) {
       RETURN_IF_ERROR(file_.Append(
@@ -79,14 +79,14 @@ class Script {
     RETURN_IF_ERROR(file_.Append(
         CopyInSql(table.facts, content_.database.encoding, source::CopyMode::kPlain) + ";\n"));
     source::RowChecksum found;
-    source::RowChecksum expected;
     source::RowSplitter splitter(found);
-    RETURN_IF_ERROR(ReadVerified(view_, table.entry, [&](ByteView piece) {
-      splitter.Feed(piece);
-      return file_.Append(piece);
-    }));
-    expected.AddStored(*table.entry.rows, table.entry.row_checksum);
-    if (!splitter.AtRowEnd() || !(found == expected)) {
+    for (const Entry& part : table.parts) {
+      RETURN_IF_ERROR(ReadVerified(view_, part, [&](ByteView piece) {
+        splitter.Feed(piece);
+        return file_.Append(piece);
+      }));
+    }
+    if (!splitter.AtRowEnd() || !(found == table.rows())) {
       return Error(ErrorKind::kIntegrity, 3111,
                    fmt::format("unable to write the rows of '{}': they are not those of the "
                                "snapshot",

@@ -108,7 +108,7 @@ class Transfer {
       std::string sql = item.sql;
       const std::size_t unchecked = sql.rfind(" NOT VALID;");
       if (item.type == "FK CONSTRAINT" && unchecked != std::string::npos) sql.erase(unchecked, 10);
-      const absl::Status status = target_->Execute(sql);
+      absl::Status status = target_->Execute(sql);
       if (status.ok()) continue;
       if (source::SqlStateOf(status).empty()) return status;
       const bool optional = !before_rows || item.type == "ACL" || item.type == "COMMENT";
@@ -127,18 +127,18 @@ class Transfer {
 
   absl::Status MoveRows() {
     RETURN_IF_ERROR(target_->CopyIn(CopyInSql(moved_, transfer_.encoding, source::CopyMode::kPlain),
-                                    [&](source::PgCopy::WriteCopy write) {
-                                      return ReadVerified(transfer_.view, transfer_.table.entry,
-                                                          write);
+                                    [&](source::PgCopy::WriteCopy write) -> absl::Status {
+                                      for (const Entry& part : transfer_.table.parts) {
+                                        RETURN_IF_ERROR(ReadVerified(transfer_.view, part, write));
+                                      }
+                                      return absl::OkStatus();
                                     }));
-    source::RowChecksum expected;
     source::RowChecksum found;
-    expected.AddStored(*transfer_.table.entry.rows, transfer_.table.entry.row_checksum);
     RETURN_IF_ERROR(target_->CopyOut(CopyOutSql(moved_, transfer_.encoding), [&](ByteView row) {
       found.AddRow(row.substr(0, row.size() - 1));
       return absl::OkStatus();
     }));
-    if (!(expected == found)) {
+    if (!(transfer_.table.rows() == found)) {
       report_.mismatches.push_back(
           {moved_.schema + "." + moved_.name, "the rows differ from those of the snapshot"});
     }

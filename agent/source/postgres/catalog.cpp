@@ -70,8 +70,10 @@ absl::StatusOr<std::vector<TableFacts>> ReadTables(PgSession& session,
           "string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE "
           "a.attrelid = CASE WHEN h.hashed THEN r.oid ELSE c.oid END AND a.attnum > 0 AND NOT "
           "a.attisdropped AND a.attgenerated = ''), e.condition, e.member, "
-          "greatest(c.relpages, 0)::bigint * 8192 FROM pg_class c JOIN pg_namespace n ON n.oid = "
-          "c.relnamespace LEFT JOIN pg_class r ON c.relispartition AND r.oid = "
+          "pg_relation_size(c.oid), CASE WHEN c.relam = (SELECT oid FROM pg_am WHERE amname = "
+          "'heap') THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 "
+          "END FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class r "
+          "ON c.relispartition AND r.oid = "
           "pg_partition_root(c.oid) LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace CROSS "
           "JOIN LATERAL (SELECT c.relispartition AND EXISTS (SELECT 1 FROM "
           "pg_partition_ancestors(c.oid) a JOIN pg_partitioned_table p ON p.partrelid = a.relid "
@@ -93,6 +95,7 @@ absl::StatusOr<std::vector<TableFacts>> ReadTables(PgSession& session,
     table.condition = Text(row, 7);
     table.extension_owned = True(row, 8);
     table.size_bytes = std::stoull(Text(row, 9));
+    table.heap_pages = std::stoull(Text(row, 10));
     tables.push_back(std::move(table));
   }
   return tables;

@@ -47,6 +47,7 @@ class LibpqCopy final : public PgCopy {
   absl::Status CopyOut(const std::string& sql,
                        absl::FunctionRef<absl::Status(ByteView)> on_row) override {
     RETURN_IF_ERROR(Begin(sql, PGRES_COPY_OUT));
+    bool wait = false;  // only when nothing came: most of the time the server is ahead
     while (true) {
       char* row = nullptr;
       const int size = PQgetCopyData(connection_.get(), &row, 1);
@@ -54,11 +55,14 @@ class LibpqCopy final : public PgCopy {
         absl::Status status = on_row(ByteView(row, static_cast<std::size_t>(size)));
         PQfreemem(row);
         if (!status.ok()) return Abandon(std::move(status));
+        wait = false;
         continue;
       }
       if (size < 0) break;  // -1 end, -2 error: the result tells
-      RETURN_IF_ERROR(WaitFor(POLLIN));
+      if (stop_.stop_requested()) return Abandon(Stopped());
+      if (wait) RETURN_IF_ERROR(WaitFor(POLLIN));
       if (PQconsumeInput(connection_.get()) == 0) return Failure(nullptr);
+      wait = true;
     }
     return Finish();
   }
@@ -77,7 +81,7 @@ class LibpqCopy final : public PgCopy {
       }
       return absl::OkStatus();
     };
-    const absl::Status produced = produce(write);
+    absl::Status produced = produce(write);
     if (!produced.ok()) {
       if (PQputCopyEnd(connection_.get(), "the rows could not be read") == 1) Drain();
       return produced;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "agent/source/postgres/table_parts.h"
 #include "common/format/entry.h"
 
 namespace holdfast::source {
@@ -62,6 +63,13 @@ struct TableFacts {
   std::string condition;  // WHERE … of an extension's configuration table
   bool extension_owned = false;
   std::uint64_t size_bytes = 0;
+  std::uint64_t heap_pages = 0;  // 0: not a heap
+};
+
+// Which entry of a table's: a large one has several, see table_parts.h.
+struct TablePart {
+  std::uint32_t number = 0;
+  std::uint32_t count = 1;  // of all parts; the entry of part 0 tells it
 };
 
 absl::StatusOr<std::string> EncodeDatabase(const DatabaseFacts& facts);
@@ -69,13 +77,18 @@ absl::StatusOr<DatabaseFacts> DecodeDatabase(const std::string& json);
 absl::StatusOr<std::string> EncodeSequences(const std::vector<SequenceFacts>& sequences);
 absl::StatusOr<std::vector<SequenceFacts>> DecodeSequences(const std::string& json);
 
-// data/<schema>.<table>.copy, the names escaped so that different tables never share a path.
-std::string TablePath(std::string_view schema, std::string_view name);
-Entry TableEntry(const TableFacts& table);
+// data/<schema>.<table>.copy, the names escaped so that different tables never share a path; for
+// parts after the first with .000001 and so on behind it, which is their order in the manifest.
+std::string TablePath(std::string_view schema, std::string_view name, std::uint32_t part = 0);
+Entry TableEntry(const TableFacts& table, const TablePart& part = {});
 absl::StatusOr<TableFacts> TableOf(const Entry& entry);
+absl::StatusOr<TablePart> PartOf(const Entry& entry);  // `count` is that of part 0, else 0
 
-// The statements that read a table's rows, and that write them to where they belong.
-std::string CopyOutSql(const TableFacts& table, std::string_view encoding);
+// The statements that read a table's rows, and that write them to where they belong. A row has the
+// same text whether it is read with the whole table or with a range of pages.
+std::string SelectSql(const TableFacts& table, const PageRange& pages);
+std::string CopyOutSql(const TableFacts& table, std::string_view encoding,
+                       const PageRange& pages = {});
 // kFrozen: the table must have been emptied in the same transaction.
 enum class CopyMode { kPlain, kFrozen };
 std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMode mode);

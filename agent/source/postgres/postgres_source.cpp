@@ -1,5 +1,7 @@
 #include "agent/source/postgres/postgres_source.h"
 
+#include <limits>
+
 #include "agent/source/postgres/catalog.h"
 #include "agent/source/postgres/globals.h"
 #include "agent/source/postgres/row_checksum.h"
@@ -61,11 +63,21 @@ class Run {
     NotePosition();
     std::uint64_t expected = 0;
     for (const TableFacts& table : tables_) expected += table.size_bytes;
-    builder.ExpectTotal(expected, tables_.size() + 5);
+    // A single worker gains nothing by parts.
+    ASSIGN_OR_RETURN(std::vector<TableRead> reads,
+                     PlanReads(*leader_, tables_,
+                               options_.workers > 1 ? options_.pages_per_part
+                                                    : std::numeric_limits<std::uint64_t>::max()));
+    builder.ExpectTotal(expected, reads.size() + 5);
 
     const std::size_t table_count = tables_.size();
-    TableReading reading{connection_,        snapshot_,        database_.encoding,
-                         std::move(tables_), options_.workers, [this] { return limit_.Check(); }};
+    TableReading reading{connection_,
+                         snapshot_,
+                         database_.encoding,
+                         std::move(tables_),
+                         std::move(reads),
+                         options_.workers,
+                         [this] { return limit_.Check(); }};
     ASSIGN_OR_RETURN(const std::uint64_t rows,
                      ReadTableRows(
                          reading, builder,

@@ -2,7 +2,8 @@
 //
 // Hides:      the exported snapshot, locks, pg_dump, COPY streams, what a managed server forbids.
 // Entries:    globals.sql, database.json, pre-data.sql, post-data.sql, sequences.json,
-//             large-objects.sql (only when there are large objects), data/<schema>.<table>.copy.
+//             large-objects.sql (only when there are large objects), data/<schema>.<table>.copy,
+//             of a large table also data/<schema>.<table>.copy.000001 and so on.
 // Invariants: I1  Every table is read in the same snapshot as the schema, under ACCESS SHARE locks.
 //             I2  Rows and row checksum of a table are taken from the very bytes that are stored.
 //             I3  Unchanged data gives the same bytes on the next run.
@@ -20,6 +21,7 @@
 #include "absl/time/time.h"
 #include "agent/source/postgres/connection.h"
 #include "agent/source/postgres/dump_program.h"
+#include "agent/source/postgres/table_parts.h"
 #include "agent/source/source.h"
 #include "common/env/env.h"
 
@@ -32,6 +34,7 @@ struct PostgresOptions {
   absl::Duration lock_timeout = absl::Seconds(60);
   absl::Duration max_duration = absl::Hours(12);  // an open snapshot holds back VACUUM
   bool unlogged_data = true;
+  std::uint64_t pages_per_part = kPagesPerPart;  // only tests change it
 };
 
 class PostgresSource final : public Source {

@@ -1,6 +1,10 @@
 // How a table appears in the tree: its path, its attributes, the statements for its rows.
 #include <xxhash.h>
 
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/numbers.h"
 #include "agent/source/postgres/connection.h"
 #include "agent/source/postgres/database_facts.h"
 #include "common/base/error.h"
@@ -9,7 +13,9 @@
 namespace holdfast::source {
 namespace {
 
-constexpr std::size_t kComponentLimitBytes = 255;
+// Of a component of a path, without the number of a part.
+constexpr std::size_t kNameLimitBytes = 255 - 7;
+constexpr std::uint32_t kPartLimit = 1'000'000;  // a heap has at most 2^32 pages
 
 // '.' separates schema and table and '~' marks a shortened name, so neither may come from a name.
 std::string EscapedName(std::string_view name) {
@@ -35,28 +41,38 @@ std::string CopyOptions(std::string_view encoding, CopyMode mode = CopyMode::kPl
                      mode == CopyMode::kFrozen ? ", FREEZE true" : "");
 }
 
+// 0 when there is none, nothing when it makes no sense.
+std::optional<std::uint32_t> NumberOf(const Entry& entry, const std::string& name) {
+  const std::string text = AttributeOf(entry, name);
+  std::uint32_t number = 0;
+  if (text.empty()) return 0;
+  if (!absl::SimpleAtoi(text, &number) || number == 0 || number >= kPartLimit) return {};
+  return number;
+}
+
 std::string ColumnList(const TableFacts& table) {
   return table.columns.empty() ? "" : " (" + table.columns + ")";
 }
 
 }  // namespace
 
-std::string TablePath(std::string_view schema, std::string_view name) {
+std::string TablePath(std::string_view schema, std::string_view name, std::uint32_t part) {
+  const std::string suffix = part == 0 ? "" : fmt::format(".{:06}", part);
   const std::string path = EscapedName(schema) + "." + EscapedName(name) + ".copy";
-  if (path.size() <= kComponentLimitBytes) return "data/" + path;
+  if (path.size() <= kNameLimitBytes) return "data/" + path + suffix;
   std::string whole(schema);
   whole += '\0';
   whole += name;
   XXH128_canonical_t hash;
   XXH128_canonicalFromHash(&hash, XXH3_128bits(whole.data(), whole.size()));
   return fmt::format(
-      "data/{}~{}.copy", EscapedName(schema).substr(0, 100),
-      ToHex(ByteView(reinterpret_cast<const char*>(hash.digest), sizeof hash.digest)));
+      "data/{}~{}.copy{}", EscapedName(schema).substr(0, 100),
+      ToHex(ByteView(reinterpret_cast<const char*>(hash.digest), sizeof hash.digest)), suffix);
 }
 
-Entry TableEntry(const TableFacts& table) {
+Entry TableEntry(const TableFacts& table, const TablePart& part) {
   Entry entry;
-  entry.path = TablePath(table.schema, table.name);
+  entry.path = TablePath(table.schema, table.name, part.number);
   entry.attributes = {{"schema", table.schema}, {"table", table.name}, {"columns", table.columns}};
   if (!table.root_name.empty()) {
     entry.attributes["root_schema"] = table.root_schema;
@@ -65,6 +81,12 @@ Entry TableEntry(const TableFacts& table) {
   if (table.load_via_root) entry.attributes["load_via_root"] = "yes";
   if (!table.condition.empty()) entry.attributes["condition"] = table.condition;
   if (table.extension_owned) entry.attributes["extension_owned"] = "yes";
+  // The count in one entry only, so that a table that grows leaves the others as they are.
+  if (part.number > 0) {
+    entry.attributes["part"] = std::to_string(part.number);
+  } else if (part.count > 1) {
+    entry.attributes["parts"] = std::to_string(part.count);
+  }
   return entry;
 }
 
@@ -88,13 +110,32 @@ absl::StatusOr<TableFacts> TableOf(const Entry& entry) {
   return table;
 }
 
-std::string CopyOutSql(const TableFacts& table, std::string_view encoding) {
-  const std::string name = QualifiedName(table.schema, table.name);
-  if (!table.condition.empty()) {
-    return fmt::format("COPY (SELECT {} FROM ONLY {} {}) TO STDOUT {}", table.columns, name,
-                       table.condition, CopyOptions(encoding));
+absl::StatusOr<TablePart> PartOf(const Entry& entry) {
+  const std::optional<std::uint32_t> number = NumberOf(entry, "part");
+  const std::optional<std::uint32_t> count = NumberOf(entry, "parts");
+  if (!number || !count || (*number > 0 && *count > 0)) {
+    return Error(ErrorKind::kIntegrity, 3110,
+                 fmt::format("unable to use entry '{}': it does not tell which part it is",
+                             Escaped(entry.path)));
   }
-  return fmt::format("COPY {}{} TO STDOUT {}", name, ColumnList(table), CopyOptions(encoding));
+  return TablePart{*number, *number > 0 ? 0 : std::max(1u, *count)};
+}
+
+std::string SelectSql(const TableFacts& table, const PageRange& pages) {
+  std::string sql =
+      fmt::format("SELECT {} FROM ONLY {}", table.columns, QualifiedName(table.schema, table.name));
+  if (!table.condition.empty()) return sql + " " + table.condition;
+  if (!pages.whole()) sql += fmt::format(" WHERE ctid >= '({},0)'", pages.begin);
+  if (pages.end) sql += fmt::format(" AND ctid < '({},0)'", *pages.end);
+  return sql;
+}
+
+std::string CopyOutSql(const TableFacts& table, std::string_view encoding, const PageRange& pages) {
+  if (!table.condition.empty() || !pages.whole()) {
+    return fmt::format("COPY ({}) TO STDOUT {}", SelectSql(table, pages), CopyOptions(encoding));
+  }
+  return fmt::format("COPY {}{} TO STDOUT {}", QualifiedName(table.schema, table.name),
+                     ColumnList(table), CopyOptions(encoding));
 }
 
 std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMode mode) {

@@ -68,7 +68,7 @@ class Workers {
     std::unique_ptr<PgCopy> copy;
     while (true) {
       const std::size_t index = next_.fetch_add(1);
-      if (index >= reading_.tables.size()) return absl::OkStatus();
+      if (index >= reading_.reads.size()) return absl::OkStatus();
       if (copy == nullptr) {
         ASSIGN_OR_RETURN(copy, PgCopy::Open(reading_.connection, errors_.stop_token()));
         RETURN_IF_ERROR(copy->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
@@ -76,29 +76,32 @@ class Workers {
             copy->Execute("SET TRANSACTION SNAPSHOT " + QuoteLiteral(reading_.snapshot)));
         lane = builder_.OpenLane();
       }
-      const TableFacts& table = reading_.tables[index];
+      const TableRead& read = reading_.reads[index];
+      const TableFacts& table = reading_.tables[read.table];
       RETURN_IF_ERROR(WithContext(
-          ReadOne(table, *copy, *lane),
+          ReadOne(table, read, *copy, *lane),
           fmt::format("unable to read table '{}'", Escaped(table.schema + "." + table.name))));
     }
   }
 
-  absl::Status ReadOne(const TableFacts& table, PgCopy& copy, ContentLane& lane) {
-    // Which table a worker reads next is chance; a chunk shared by two tables would be new each
+  absl::Status ReadOne(const TableFacts& table, const TableRead& read, PgCopy& copy,
+                       ContentLane& lane) {
+    // What a worker reads next is chance; a chunk shared by two tables or parts would be new each
     // day.
     RETURN_IF_ERROR(lane.Cut());
     RETURN_IF_ERROR(lane.Begin());
     RowSink sink(lane);
     std::uint64_t counted = 0;
-    RETURN_IF_ERROR(copy.CopyOut(CopyOutSql(table, reading_.encoding), [&](ByteView row) {
-      if (++counted % 4096 == 0) {
-        builder_.Progressed(0, 4096);
-        RETURN_IF_ERROR(reading_.check_time());
-      }
-      return sink.Add(row);
-    }));
+    RETURN_IF_ERROR(copy.CopyOut(CopyOutSql(table, reading_.encoding, read.pages),
+                                 [&](ByteView row) -> absl::Status {
+                                   if (++counted % 4096 == 0) {
+                                     builder_.Progressed(0, 4096);
+                                     RETURN_IF_ERROR(reading_.check_time());
+                                   }
+                                   return sink.Add(row);
+                                 }));
     RETURN_IF_ERROR(sink.Flush());
-    Entry entry = TableEntry(table);
+    Entry entry = TableEntry(table, read.part);
     entry.rows = sink.checksum().rows();
     entry.row_checksum = sink.checksum().bytes();
     rows_ += sink.checksum().rows();
@@ -115,6 +118,21 @@ class Workers {
 };
 
 }  // namespace
+
+absl::StatusOr<std::vector<TableRead>> PlanReads(PgSession& session,
+                                                 const std::vector<TableFacts>& tables,
+                                                 std::uint64_t pages_per_part) {
+  std::vector<TableRead> reads;
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    ASSIGN_OR_RETURN(const std::vector<PageRange> parts,
+                     PartsToRead(session, tables[i], pages_per_part));
+    const auto count = static_cast<std::uint32_t>(parts.size());
+    for (std::uint32_t number = 0; number < count; ++number) {
+      reads.push_back({i, {number, count}, parts[number]});
+    }
+  }
+  return reads;
+}
 
 absl::StatusOr<std::uint64_t> ReadTableRows(
     const TableReading& reading, SnapshotBuilder& builder,

@@ -1,6 +1,7 @@
-// Reads the rows of many tables through parallel connections that share one snapshot.
+// Reads the rows of many tables through parallel connections that share one snapshot; a large table
+// in parts (table_parts.h), several at once.
 //
-// Invariants: a table's entry carries count and checksum of exactly the rows written to its lane.
+// Invariants: an entry carries count and checksum of exactly the rows written to its lane.
 // Threading:  ReadTableRows starts the workers and joins them; `builder` is used from all of them.
 // Errors:     the first error of any worker; the others are stopped.
 #pragma once
@@ -20,11 +21,24 @@
 
 namespace holdfast::source {
 
+// What becomes one entry.
+struct TableRead {
+  std::size_t table = 0;  // index
+  TablePart part;
+  PageRange pages;
+};
+
+// Every table, the large ones cut into parts of `pages_per_part`.
+absl::StatusOr<std::vector<TableRead>> PlanReads(PgSession& session,
+                                                 const std::vector<TableFacts>& tables,
+                                                 std::uint64_t pages_per_part);
+
 struct TableReading {
   PostgresConnection connection;
   std::string snapshot;  // from pg_export_snapshot
   std::string encoding;
   std::vector<TableFacts> tables;  // largest first
+  std::vector<TableRead> reads;    // in the order they are begun
   int workers = 2;
   std::function<absl::Status()> check_time;  // called now and then from every worker
 };

@@ -1,4 +1,5 @@
-// `holdfast cat SNAPSHOT PATH`: the bytes of one entry, on stdout.
+// `holdfast cat SNAPSHOT PATH`: the bytes of one entry, on stdout; of a table in parts
+// (FORMAT 5.1), asked for by its first one, all of them.
 //
 // Exit status: 0 every byte was written and authenticated; 5 damage, what was written is to be
 // thrown away; 6 no such entry; others in DESIGN 12.
@@ -27,13 +28,32 @@ bool LooksBinary(ByteView piece) {
   });
 }
 
+// Whoever names the first part means the table.
+absl::StatusOr<std::vector<Entry>> EntriesAt(const SnapshotView& view, const std::string& path) {
+  ASSIGN_OR_RETURN(Entry first, view.Find(path));
+  std::vector<Entry> entries = {std::move(first)};
+  const auto parts = entries[0].attributes.find("parts");
+  if (parts == entries[0].attributes.end()) return entries;
+  const std::string count = parts->second;
+  RETURN_IF_ERROR(view.ForEachEntry([&](const Entry& entry) {
+    if (entry.path.starts_with(path + ".") && entry.attributes.count("part") > 0) {
+      entries.push_back(entry);
+    }
+    return absl::OkStatus();
+  }));
+  if (std::to_string(entries.size()) == count) return entries;
+  return Error(ErrorKind::kIntegrity, 1194,
+               fmt::format("unable to read '{}': the snapshot has {} of its {} parts",
+                           Escaped(path), entries.size(), Escaped(count)));
+}
+
 absl::Status Cat(Context& context, const CatOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, EntryPath(options.path));
   const auto client = Connect(context);
   ASSIGN_OR_RETURN(const NamedSnapshot snapshot, OpenReference(context, *client, options.snapshot));
-  ASSIGN_OR_RETURN(const Entry entry, snapshot.view().Find(path));
+  ASSIGN_OR_RETURN(const std::vector<Entry> entries, EntriesAt(snapshot.view(), path));
   const bool guard = context.terminal.OutputIsTerminal() && !options.force;
-  RETURN_IF_ERROR(ReadContent(snapshot.view(), entry, [&](ByteView piece) -> absl::Status {
+  const auto write = [&](ByteView piece) -> absl::Status {
     if (guard && LooksBinary(piece)) {
       return Error(
           ErrorKind::kRefused, 1190,
@@ -41,7 +61,8 @@ absl::Status Cat(Context& context, const CatOptions& options) {
           "Redirect it to a file, or give --force.");
     }
     return WriteOut(context, piece);
-  }));
+  };
+  for (const Entry& entry : entries) RETURN_IF_ERROR(ReadContent(snapshot.view(), entry, write));
   context.out << std::flush;
   return WriteOut(context, {});
 }

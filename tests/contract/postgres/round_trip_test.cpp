@@ -68,6 +68,21 @@ TEST_F(RoundTripTest, ComesBackInTheSameCluster) {
   EXPECT_EQ(Leftovers(*server_), "");
 }
 
+// Everything that has more than a page is large.
+TEST_F(RoundTripTest, ComesBackInParts) {
+  MemorySnapshot parts;
+  auto source = SourceOptions(*server_, "everything");
+  source.pages_per_part = 1;
+  ASSERT_TRUE(Backup(source, parts).ok());
+  EXPECT_GT(parts.entries().size(), snapshot_->entries().size() + 5);
+  auto options = RestoreOptions(*server_, "in_parts");
+  options.pages_per_part = 1;
+  const auto report = Restore(parts, options);
+  ASSERT_TRUE(report.ok()) << Render(report.status());
+  EXPECT_TRUE(restore::StatusOf(*report).ok()) << Render(restore::StatusOf(*report));
+  ExpectSameDatabase(*server_, "in_parts");
+}
+
 TEST_F(RoundTripTest, ComesBackInAFreshCluster) {
   const PostgresServer fresh;
   const auto report = Restore(*snapshot_, RestoreOptions(fresh, "everything"));

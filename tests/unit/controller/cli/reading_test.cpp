@@ -1,6 +1,7 @@
 // Goal:   ls, find, cat and diff show what is in real sealed snapshots, opened with the operator's
 //         own key, and never show what was not authenticated.
 #include "common/base/error.h"
+#include "fmt/format.h"
 #include "tests/unit/controller/cli/cli_fixture.h"
 
 namespace holdfast::cli {
@@ -133,6 +134,25 @@ TEST_F(ReadingTest, DatabasesAreListedWholeAndNotComparedWithFiles) {
   EXPECT_NE(out().find("data/public.orders.copy           4 B   1 row\n"), std::string::npos)
       << out();
   EXPECT_EQ(Run({"diff", "db", "uploads"}), 2);
+}
+
+TEST_F(ReadingTest, ATableInPartsIsWrittenWhole) {
+  std::vector<NewEntry> files;
+  for (int part = 0; part < 3; ++part) {
+    files.push_back(File(part == 0 ? "data/s.t.copy" : fmt::format("data/s.t.copy.{:06}", part),
+                         fmt::format("row {}\n", part)));
+    files.back().entry.attributes[part == 0 ? "parts" : "part"] =
+        part == 0 ? "3" : fmt::format("{}", part);
+  }
+  AddSnapshot("db", "postgres", files);
+  ASSERT_EQ(Run({"cat", "db", "data/s.t.copy"}), 0) << err();
+  EXPECT_EQ(out(), "row 0\nrow 1\nrow 2\n");
+  EXPECT_EQ(Run({"cat", "db", "data/s.t.copy.000001"}), 0);
+  EXPECT_EQ(out(), "row 1\n");
+  files.pop_back();
+  AddSnapshot("db", "postgres", files);
+  EXPECT_EQ(Run({"cat", "db", "data/s.t.copy"}), 5);
+  EXPECT_EQ(out(), "") << "part of a table is no table";
 }
 
 TEST_F(ReadingTest, DamageEndsTheReadWithFive) {

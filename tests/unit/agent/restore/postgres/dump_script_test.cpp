@@ -34,6 +34,32 @@ TEST(DumpScriptTest, PiecesOfAnySizeGiveTheSameStatements) {
   }
 }
 
+// What pg_dump prints, with one table that is large.
+TEST(DumpScriptTest, PlainKeysOfLargeTablesAreMadeOfAnIndex) {
+  const auto item = [](const std::string& table, const std::string& constraint) {
+    return "--\n-- Name: t k; Type: CONSTRAINT; Schema: app; Owner: o\n--\n\nALTER TABLE ONLY " +
+           table + "\n    ADD CONSTRAINT " + constraint + ";\n\n\nSET default_tablespace = x;\n\n";
+  };
+  const std::set<std::string> large = {"app.t", "app.\"T\""};
+  EXPECT_EQ(WithIndexesFirst(item("app.t", "k PRIMARY KEY (a, \"B c\")"), large),
+            "--\n-- Name: t k; Type: CONSTRAINT; Schema: app; Owner: o\n--\n\n"
+            "CREATE UNIQUE INDEX k ON app.t (a, \"B c\");\nALTER TABLE ONLY app.t\n"
+            "    ADD CONSTRAINT k PRIMARY KEY USING INDEX k;\n\n\nSET default_tablespace = x;\n\n");
+  EXPECT_THAT(
+      WithIndexesFirst(item("app.\"T\"", "\"a\"\" UNIQUE (\" UNIQUE (a)"), large),
+      testing::HasSubstr("CREATE UNIQUE INDEX \"a\"\" UNIQUE (\" ON app.\"T\" (a);\nALTER TABLE "
+                         "ONLY app.\"T\"\n    ADD CONSTRAINT \"a\"\" UNIQUE (\" UNIQUE USING INDEX "
+                         "\"a\"\" UNIQUE (\";"));
+  for (const char* other :
+       {"k PRIMARY KEY (a) INCLUDE (b)", "k PRIMARY KEY (a) WITH (fillfactor='50')",
+        "k UNIQUE (a) DEFERRABLE", "k UNIQUE NULLS NOT DISTINCT (a)", "k CHECK ((a > 0))",
+        "k EXCLUDE USING gist (r WITH &&)", "k UNIQUE (\"a)\")"}) {
+    EXPECT_EQ(WithIndexesFirst(item("app.t", other), large), item("app.t", other));
+  }
+  const std::string small = item("app.small", "k PRIMARY KEY (a)");
+  EXPECT_EQ(WithIndexesFirst(small, large), small);
+}
+
 TEST(DumpScriptTest, HeadingsCutButNotInsideQuotes) {
   const std::string script =
       "SET a = 1;\n\n--\n-- Name: f; Type: FUNCTION; Schema: app; Owner: o\n--\n\nCREATE FUNCTION "

@@ -1,4 +1,4 @@
-#include "agent/restore/postgres/table_workers.h"
+#include "agent/restore/postgres/piece_workers.h"
 
 #include <atomic>
 #include <thread>
@@ -9,15 +9,15 @@
 
 namespace holdfast::restore {
 
-absl::Status ForEachTable(const LoadTarget& target, const std::vector<StoredTable>& tables,
-                          const TableWork& work, std::stop_token stop) {
+absl::Status ForEachPiece(const LoadTarget& target, const std::vector<TablePiece>& pieces,
+                          const PieceWork& work, std::stop_token stop) {
   FirstError errors;
   std::atomic<std::size_t> next = 0;
   const std::stop_callback forward(
       stop, [&] { errors.Report(Error(ErrorKind::kFailed, 3107, "the restore was stopped")); });
   const auto run = [&]() -> absl::Status {
     std::unique_ptr<source::PgCopy> copy;
-    for (std::size_t i = next++; i < tables.size(); i = next++) {
+    for (std::size_t i = next++; i < pieces.size(); i = next++) {
       if (copy == nullptr) {
         ASSIGN_OR_RETURN(copy, source::PgCopy::Open(target.connection, errors.stop_token()));
         if (target.superuser) {
@@ -25,9 +25,10 @@ absl::Status ForEachTable(const LoadTarget& target, const std::vector<StoredTabl
           RETURN_IF_ERROR(copy->Execute("SET session_replication_role = replica"));
         }
       }
-      RETURN_IF_ERROR(WithContext(
-          work(tables[i], *copy),
-          fmt::format("table '{}'", Escaped(tables[i].facts.schema + "." + tables[i].facts.name))));
+      const source::TableFacts& facts = pieces[i].table->facts;
+      RETURN_IF_ERROR(
+          WithContext(work(pieces[i], *copy),
+                      fmt::format("table '{}'", Escaped(facts.schema + "." + facts.name))));
     }
     return absl::OkStatus();
   };
