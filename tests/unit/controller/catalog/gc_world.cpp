@@ -11,20 +11,34 @@ namespace holdfast::catalog {
 namespace {
 
 constexpr std::uint64_t kObjectBytes = 100;
-constexpr char kEmpty[] =
-    "DELETE FROM snapshot; DELETE FROM span; DELETE FROM chunk; DELETE FROM cand; DELETE FROM "
-    "trash; DELETE FROM touched; DELETE FROM pack; DELETE FROM delta; DELETE FROM leftover; "
-    "UPDATE source SET head=0,max_seq=0,committing=0,configured=1";
+// One by one, so that they are prepared once.
+constexpr const char* kEmpty[] = {
+    "DELETE FROM snapshot", "DELETE FROM span",
+    "DELETE FROM chunk",    "DELETE FROM cand",
+    "DELETE FROM trash",    "DELETE FROM touched",
+    "DELETE FROM pack",     "DELETE FROM delta",
+    "DELETE FROM leftover", "UPDATE source SET head=0,max_seq=0,committing=0,configured=1"};
 
-SourceId SourceOf(int source) { return IdOf<SourceId>(static_cast<std::uint64_t>(source + 1)); }
+// Unlike IdOf no hash: there is one for every pack and run.
+template <typename Fixed>
+Fixed Numbered(std::uint64_t number) {
+  Bytes bytes(Fixed::kSize, '\0');
+  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(number >> (8 * i));
+  return *Fixed::From(bytes);
+}
 
 }  // namespace
 
 World::World(WorldOptions options) : options_(std::move(options)) {
   catalog_ = SqliteCatalog::OpenInMemory(RealEnv(), nullptr).value();
   for (int chunk = 0; chunk < kChunks; ++chunk) {
-    by_id_[Chunk(static_cast<std::uint64_t>(chunk))] = chunk;
+    chunk_ids_.push_back(Chunk(static_cast<std::uint64_t>(chunk)));
+    by_id_[chunk_ids_.back()] = chunk;
   }
+  for (std::uint64_t source = 1; source <= kSources; ++source) {
+    source_ids_.push_back(IdOf<SourceId>(source));
+  }
+  for (const std::uint64_t domain : {0, 1, 2}) domain_ids_.push_back(IdOf<DomainId>(domain));
   for (const std::uint64_t agent : {1, 2}) {
     const Bytes token = IdOf<AgentId>(1000 + agent).bytes();
     const std::string name = fmt::format("agent{}", agent);
@@ -33,11 +47,16 @@ World::World(WorldOptions options) : options_(std::move(options)) {
     row.name = name;
     EXPECT_TRUE(catalog_->AddToken({token, Sha256("secret"), name, 1000}).ok());
     EXPECT_TRUE(catalog_->Enrol(token, "secret", row, 1).ok());
-    EXPECT_TRUE(catalog_->SetAgentDomain(row.id, IdOf<DomainId>(agent)).ok());
+    EXPECT_TRUE(catalog_->SetAgentDomain(row.id, domain_ids_[agent]).ok());
+    EXPECT_TRUE(catalog_->AddOpenPack(domain_ids_[agent], ++numbers_).ok());
   }
   for (const int source : {0, 2}) ToggleSource(source), ToggleSource(source);
   for (int source = 0; source < kSources; ++source) {
-    source_rows_[catalog_->GetSource(SourceOf(source))->row] = source;
+    source_rows_[catalog_->GetSource(IdOfSource(source))->row] = source;
+  }
+  Statement domain = catalog_->connection().Prepare("SELECT row,id FROM domain").value();
+  while (domain.Step().value()) {
+    domains_[domain.Integer(0)] = domain.Id<DomainId>(1).value() == domain_ids_[1] ? 1 : 2;
   }
 }
 
@@ -72,7 +91,11 @@ void World::Reset() {
   heads_.assign(kSources, 0);
   for (auto& of_source : snapshots_) of_source.clear();
   auto connection = catalog_->TakeConnection();
-  Expect(connection->Execute(kEmpty), "empty the tables");
+  {
+    Transaction transaction = Transaction::BeginWrite(*connection).value();
+    for (const char* sql : kEmpty) Expect(connection->Run(sql), "empty the tables");
+    Expect(transaction.Commit(), "empty the tables");
+  }
   catalog_ = SqliteCatalog::OpenInMemory(RealEnv(), std::move(connection)).value();
   catalog_->switches() = options_.switches;
   catalog_->switches().commit_batch = 2;
@@ -154,8 +177,7 @@ void World::Ask(Session& session) {
   for (const auto& [id, number] : by_id_) {
     if (OneIn(3)) ids.push_back(id);
   }
-  const DomainId domain = IdOf<DomainId>(static_cast<std::uint64_t>(DomainOf(session.source)));
-  const auto found = catalog_->FindChunks(domain, ids);
+  const auto found = catalog_->FindChunks(IdOfDomain(session.source), ids);
   Expect(found.status(), "ask");
   if (!found.ok()) return;
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -166,10 +188,9 @@ void World::Ask(Session& session) {
 }
 
 void World::Upload(Session& session) {
-  const auto domain = static_cast<std::uint64_t>(DomainOf(session.source));
   if (session.pack_row == 0) {
     session.open_number = ++numbers_;
-    const auto row = catalog_->AddOpenPack(IdOf<DomainId>(domain), session.open_number);
+    const auto row = catalog_->AddOpenPack(IdOfDomain(session.source), session.open_number);
     Expect(row.status(), "add a pack");
     if (!row.ok()) return;
     session.pack_row = *row;
@@ -182,14 +203,14 @@ void World::Upload(Session& session) {
     const int chunk = Draw(kChunks);
     if (!stored.insert(chunk).second) continue;
     const auto offset = 8 + (session.entries.size() + added.size()) * kObjectBytes;
-    const ChunkId id = Chunk(static_cast<std::uint64_t>(chunk));
+    const ChunkId id = IdOfChunk(chunk);
     added.push_back({id, offset, kObjectBytes, 0});
     const ChunkSet wanted = BasesOf(chunk);
     const bool as_delta =
         !wanted.empty() && std::includes(session.promised.begin(), session.promised.end(),
                                          wanted.begin(), wanted.end());
     if (!as_delta) continue;
-    for (const int base : wanted) bases[id].push_back(Chunk(static_cast<std::uint64_t>(base)));
+    for (const int base : wanted) bases[id].push_back(IdOfChunk(base));
   }
   // Durable before the catalog hears of it.
   session.entries.insert(session.entries.end(), added.begin(), added.end());
@@ -203,7 +224,7 @@ void World::Upload(Session& session) {
 
 void World::FinishPack(Session& session) {
   if (session.pack_row == 0) return;
-  const PackName name = IdOf<PackName>(session.open_number);
+  const PackName name = Numbered<PackName>(session.open_number);
   for (const PackEntry& entry : session.entries) {
     disk_[name.bytes()].objects[entry.offset_bytes] = entry.id;
   }
@@ -245,18 +266,18 @@ void World::Commit(Session& session) {
   const auto before = of_source.find(head);
   const bool has_before = before != of_source.end() && before->second.fate != Fate::kPurging;
   SnapshotCommit commit;
-  commit.source = SourceOf(source);
-  commit.run_id = IdOf<KeyId>(1'000'000 + ++numbers_).bytes();
+  commit.source = IdOfSource(source);
+  commit.run_id = Numbered<KeyId>(++numbers_).bytes();
   commit.seq = head + 1;
   commit.full = !has_before || OneIn(3);
   for (const int chunk : chosen) {
     const bool old = !commit.full && before->second.chunks.contains(chunk);
-    if (!old) commit.added.push_back(Chunk(static_cast<std::uint64_t>(chunk)));
+    if (!old) commit.added.push_back(IdOfChunk(chunk));
   }
   if (!commit.full) {
     for (const int chunk : before->second.chunks) {
       if (!chosen.contains(chunk)) {
-        commit.removed.push_back(Chunk(static_cast<std::uint64_t>(chunk)));
+        commit.removed.push_back(IdOfChunk(chunk));
       }
     }
   }
@@ -266,7 +287,7 @@ void World::Commit(Session& session) {
   const auto result = catalog_->CommitSnapshot(commit, now_);
   const bool done = result.ok() && result->missing.empty();
   // It may have died after its last transaction, or before.
-  const bool there = catalog_->GetSnapshot(SourceOf(source), commit.seq).ok();
+  const bool there = catalog_->GetSnapshot(IdOfSource(source), commit.seq).ok();
   if (done && !there) Fail("a commit was confirmed and is not there");
   if (!there) {
     ++refused;
@@ -289,7 +310,7 @@ void World::ForgetOne(int source) {
   const auto seq = AnySnapshot(source, Fate::kKept);
   if (!seq) return;
   const absl::Status status =
-      catalog_->Forget(SourceOf(source), {*seq}, now_ + static_cast<std::uint64_t>(Draw(8)));
+      catalog_->Forget(IdOfSource(source), {*seq}, now_ + static_cast<std::uint64_t>(Draw(8)));
   const bool newest = *seq == heads_[static_cast<std::size_t>(source)];
   if (newest && configured_[static_cast<std::size_t>(source)]) {
     if (status.ok()) Fail("the newest snapshot was forgotten");
@@ -302,7 +323,7 @@ void World::ForgetOne(int source) {
 void World::UndeleteOne(int source) {
   const auto seq = AnySnapshot(source, Fate::kTrashed);
   if (!seq) return;
-  const absl::Status status = catalog_->Undelete(SourceOf(source), *seq);
+  const absl::Status status = catalog_->Undelete(IdOfSource(source), *seq);
   Expect(status, "undelete");
   if (status.ok()) snapshots_[static_cast<std::size_t>(source)][*seq].fate = Fate::kKept;
 }
@@ -316,7 +337,7 @@ void World::Purge(int source) {
   }
   if (!seq) return;
   for (int i = 1 + Draw(4); i > 0; --i) {
-    const auto step = catalog_->PurgeStep(SourceOf(source), *seq, now_);
+    const auto step = catalog_->PurgeStep(IdOfSource(source), *seq, now_);
     Expect(step.status(), "purge");
     if (!step.ok()) return;
     if (step->more) {
@@ -395,7 +416,7 @@ void World::Repack() {
   const auto row = catalog_->AddOpenPack(from.domain, number);
   Expect(row.status(), "add a pack");
   if (!row.ok()) return;
-  const PackName name = IdOf<PackName>(number);
+  const PackName name = Numbered<PackName>(number);
   std::vector<MovedObject> moved;
   for (const PackEntry& entry : *chunks) {
     PackEntry to = entry;
@@ -424,7 +445,7 @@ void World::ToggleSource(int source) {
   for (int each = 0; each < kSources; ++each) {
     if (DomainOf(each) != DomainOf(source) || !wanted[static_cast<std::size_t>(each)]) continue;
     SourceRow row;
-    row.id = SourceOf(each);
+    row.id = IdOfSource(each);
     row.name = fmt::format("source{}", each);
     row.kind = "files";
     rows.push_back(row);
@@ -445,7 +466,7 @@ void World::Crash() {
   for (const auto& [number, entries] : std::exchange(staging_, {})) {
     const auto row = catalog_->FindOpenPack(number);
     Expect(row.status(), "find an open pack");
-    const PackName name = IdOf<PackName>(number);
+    const PackName name = Numbered<PackName>(number);
     for (const PackEntry& entry : entries) {
       disk_[name.bytes()].objects[entry.offset_bytes] = entry.id;
     }

@@ -63,6 +63,14 @@ class World {
   void Expect(const absl::Status& status, const char* what);
   static int DomainOf(int source) { return source < 2 ? 1 : 2; }
   static ChunkSet BasesOf(int chunk);
+  // Ids are hashes; made once.
+  const ChunkId& IdOfChunk(int chunk) const { return chunk_ids_[static_cast<std::size_t>(chunk)]; }
+  const SourceId& IdOfSource(int source) const {
+    return source_ids_[static_cast<std::size_t>(source)];
+  }
+  const DomainId& IdOfDomain(int source) const {
+    return domain_ids_[static_cast<std::size_t>(DomainOf(source))];
+  }
   int NumberOf(const ChunkId& id) const;
   Session* AnySession();
   std::optional<std::uint64_t> AnySnapshot(int source, Fate fate);
@@ -101,6 +109,9 @@ class World {
   std::string failure_;
   std::uint64_t now_ = 1000;
   std::uint64_t numbers_ = 0;  // of packs and runs, never used twice
+  std::vector<ChunkId> chunk_ids_;
+  std::vector<SourceId> source_ids_;
+  std::vector<DomainId> domain_ids_;  // the first is not used
   std::map<ChunkId, int> by_id_;
   std::vector<bool> configured_ = std::vector<bool>(kSources, true);
   std::vector<std::map<std::uint64_t, Snapshot>> snapshots_{kSources};
@@ -116,7 +127,8 @@ class World {
     std::uint64_t first, last;
   };
   struct Row {
-    ChunkId id;
+    int number;  // of the model's chunks
+    int domain;  // DomainOf
     std::int64_t pack;
     std::uint64_t offset;
     int state;
@@ -129,6 +141,8 @@ class World {
   std::vector<Span> spans_;
   std::map<std::int64_t, Row> rows_;
   std::map<std::int64_t, int> source_rows_;
+  std::map<std::int64_t, int> domains_;  // row to DomainOf
+  std::int64_t changes_read_ = -1;       // what the connection had changed when they were read
 };
 
 }  // namespace holdfast::catalog

@@ -10,29 +10,33 @@
 namespace holdfast::catalog {
 
 void World::ReadTables() {
+  SqliteDb& db = catalog_->connection();
+  const std::int64_t changes = db.Number("SELECT total_changes()").value();
+  if (changes == changes_read_) return;
+  changes_read_ = changes;
   spans_.clear();
   rows_.clear();
-  SqliteDb& db = catalog_->connection();
   Statement span = db.Prepare("SELECT chunk,source,first,last FROM span").value();
   while (span.Step().value()) {
     spans_.push_back(
         {span.Integer(0), source_rows_.at(span.Integer(1)), span.Unsigned(2), span.Unsigned(3)});
   }
   Statement row = db.Prepare(
-                        "SELECT c.rid,c.id,c.pack,c.off,c.state,ifnull(p.state,0),p.name,"
+                        "SELECT c.rid,c.id,c.domain,c.pack,c.off,c.state,ifnull(p.state,0),p.name,"
                         "p.open_number,EXISTS(SELECT 1 FROM cand WHERE chunk=c.rid) OR "
                         "EXISTS(SELECT 1 FROM trash WHERE chunk=c.rid) FROM chunk c "
                         "LEFT JOIN pack p ON p.row=c.pack")
                       .value();
   while (row.Step().value()) {
-    rows_[row.Integer(0)] = {row.Id<ChunkId>(1).value(),
-                             row.Integer(2),
-                             row.Unsigned(3),
-                             static_cast<int>(row.Integer(4)),
+    rows_[row.Integer(0)] = {NumberOf(row.Id<ChunkId>(1).value()),
+                             domains_.at(row.Integer(2)),
+                             row.Integer(3),
+                             row.Unsigned(4),
                              static_cast<int>(row.Integer(5)),
-                             row.Blob(6),
-                             row.Unsigned(7),
-                             row.Integer(8) != 0};
+                             static_cast<int>(row.Integer(6)),
+                             row.Blob(7),
+                             row.Unsigned(8),
+                             row.Integer(9) != 0};
   }
 }
 
@@ -60,7 +64,7 @@ void World::CheckSnapshots() {
               fmt::format("LOST: source {} seq {} references a chunk without a row", source, seq));
         }
         if (row->second.state != kChunkLive) return Fail("a referenced chunk is not LIVE");
-        if (!found.insert(NumberOf(row->second.id)).second) {
+        if (!found.insert(row->second.number).second) {
           return Fail(fmt::format("source {} seq {} has a chunk twice", source, seq));
         }
       }
@@ -84,7 +88,7 @@ void World::CheckChunks() {
       const auto pack = disk_.find(row.pack_name);
       if (pack == disk_.end()) return Fail("LOST: the pack of a chunk is not on the disk");
       const auto object = pack->second.objects.find(row.offset);
-      if (object == pack->second.objects.end() || object->second != row.id) {
+      if (object == pack->second.objects.end() || object->second != IdOfChunk(row.number)) {
         return Fail("LOST: the chunk is not where the catalog says");
       }
     } else if (!staging_.contains(row.open_number)) {
@@ -105,18 +109,14 @@ void World::CheckChunks() {
 
 // What an open session was told, or stored, is still there.
 void World::CheckPromises() {
+  ChunkSet live[3];  // by domain
+  for (const auto& [rid, row] : rows_) {
+    if (row.state == kChunkLive) live[row.domain].insert(row.number);
+  }
   for (const auto& session : sessions_) {
-    const Bytes domain =
-        IdOf<DomainId>(static_cast<std::uint64_t>(DomainOf(session->source))).bytes();
-    Statement there = catalog_->connection()
-                          .Prepare(
-                              "SELECT 1 FROM chunk c JOIN domain d ON d.row=c.domain WHERE "
-                              "d.id=?1 AND c.id=?2 AND c.state=1")
-                          .value();
+    const ChunkSet& there = live[DomainOf(session->source)];
     for (const int chunk : session->promised) {
-      const ChunkId id = Chunk(static_cast<std::uint64_t>(chunk));
-      there.Reset();
-      if (!there.Bind(domain, id).Step().value()) {
+      if (!there.contains(chunk)) {
         return Fail(fmt::format("BROKEN PROMISE: chunk {} of an open session is gone", chunk));
       }
     }
@@ -148,18 +148,11 @@ void World::CheckNothingLeaks() {
   for (int source = 0; source < kSources; ++source) {
     for (const auto& [seq, snapshot] : snapshots_[static_cast<std::size_t>(source)]) {
       for (const int chunk : snapshot.chunks) wanted.insert({DomainOf(source), chunk});
-      const auto references =
-          catalog_->References(IdOf<SourceId>(static_cast<std::uint64_t>(source + 1)), seq);
+      const auto references = catalog_->References(IdOfSource(source), seq);
       if (!references.ok()) return Fail(MessageOf(references.status()));
     }
   }
-  Statement row = catalog_->connection()
-                      .Prepare("SELECT d.id,c.id FROM chunk c JOIN domain d ON d.row=c.domain")
-                      .value();
-  while (row.Step().value()) {
-    const bool first = row.Id<DomainId>(0).value() == IdOf<DomainId>(1);
-    there.insert({first ? 1 : 2, NumberOf(row.Id<ChunkId>(1).value())});
-  }
+  for (const auto& [rid, row] : rows_) there.insert({row.domain, row.number});
   if (wanted != there) {
     return Fail(
         fmt::format("LEAK: {} chunks are there, {} are referenced", there.size(), wanted.size()));
