@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the table of a result (compare.sh --json) into docs/PERFORMANCE.md, between its two markers.
+"""Writes the table of results (compare.sh --json) into docs/PERFORMANCE.md, between its two markers.
 
-usage: report.py RESULT.json [PAGE.md]
+usage: report.py [--page PAGE.md] RESULT.json...
+
+Several results are of the same machine and release, of one data set or more each; the date is the last one's.
 """
 
 import json
@@ -14,13 +16,26 @@ PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/PERF
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
+def read_results(paths):
+    reports = []
+    for path in paths:
+        with open(path) as f:
+            reports.append(json.load(f))
+    report = max(reports, key=lambda one: one["date"])
+    for part in ("sizes", "blocks"):
+        report[part] = {key: value for one in reports for key, value in one[part].items()}
+    report["results"] = [row for one in reports for row in one["results"]]
+    return report
+
+
 def main(arguments):
-    if len(arguments) not in (1, 2):
+    page = PAGE
+    if arguments[:1] == ["--page"]:
+        page, arguments = "".join(arguments[1:2]), arguments[2:]
+    if not arguments or not page:
         sys.stderr.write(__doc__)
         return 2
-    page = arguments[1] if len(arguments) == 2 else PAGE
-    with open(arguments[0]) as f:
-        report = json.load(f)
+    report = read_results(arguments)
     with open(page) as f:
         before, begin, rest = f.read().partition(BEGIN)
     _, end, after = rest.partition(END)
