@@ -18,9 +18,12 @@ void Checkpointer::Run(std::stop_token stop) {
     {
       std::unique_lock lock(mutex_);
       if (!changed_.wait(lock, stop, [this] { return awake_; })) return;
-      awake_ = false;
     }
     Checkpoint().IgnoreError();
+    // Every commit wakes while the log is large: those of meanwhile are served, and where it still
+    // is large the next one wakes again.
+    std::lock_guard lock(mutex_);
+    awake_ = false;
   }
 }
 

@@ -45,11 +45,9 @@ absl::StatusOr<std::map<TableName, std::uint64_t>> PagesOfLargeTables(const Load
   ASSIGN_OR_RETURN(
       const source::PgRows rows,
       session.Query(fmt::format(
-          "SELECT * FROM (SELECT n.nspname, c.relname, pg_relation_size(c.oid) / "
-          "current_setting('block_size')::bigint AS pages FROM pg_class c JOIN pg_namespace n ON "
-          "n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam WHERE c.relkind = 'r' AND "
-          "a.amname = 'heap') t WHERE pages > {}",
-          target.pages_per_part)));
+          "SELECT * FROM (SELECT n.nspname, c.relname, {} AS pages FROM pg_class c JOIN "
+          "pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r') t WHERE pages > {}",
+          source::kHeapPagesSql, target.pages_per_part)));
   std::map<TableName, std::uint64_t> pages;
   for (const source::PgRow& row : rows) {
     pages[{source::Text(row, 0), source::Text(row, 1)}] = std::stoull(source::Text(row, 2));

@@ -70,10 +70,8 @@ absl::StatusOr<std::vector<TableFacts>> ReadTables(PgSession& session,
           "string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE "
           "a.attrelid = CASE WHEN h.hashed THEN r.oid ELSE c.oid END AND a.attnum > 0 AND NOT "
           "a.attisdropped AND a.attgenerated = ''), e.condition, e.member, "
-          "pg_relation_size(c.oid), CASE WHEN c.relam = (SELECT oid FROM pg_am WHERE amname = "
-          "'heap') THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 "
-          "END FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class r "
-          "ON c.relispartition AND r.oid = "
+          "pg_relation_size(c.oid), {} FROM pg_class c JOIN pg_namespace n ON n.oid = "
+          "c.relnamespace LEFT JOIN pg_class r ON c.relispartition AND r.oid = "
           "pg_partition_root(c.oid) LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace CROSS "
           "JOIN LATERAL (SELECT c.relispartition AND EXISTS (SELECT 1 FROM "
           "pg_partition_ancestors(c.oid) a JOIN pg_partitioned_table p ON p.partrelid = a.relid "
@@ -81,7 +79,7 @@ absl::StatusOr<std::vector<TableFacts>> ReadTables(PgSession& session,
           "x.extcondition[array_position(x.extconfig, c.oid)] AS condition FROM pg_extension x "
           "WHERE c.oid = ANY(x.extconfig) LIMIT 1) e ON true WHERE c.relkind = 'r' AND "
           "c.relpersistence IN ({}) AND {} AND {} ORDER BY 10 DESC, 2, 3",
-          unlogged ? "'p', 'u'" : "'p'", kUserSchema, kNotExtension)));
+          kHeapPagesSql, unlogged ? "'p', 'u'" : "'p'", kUserSchema, kNotExtension)));
   std::vector<TableFacts> tables;
   for (const PgRow& row : rows) {
     TableFacts table;

@@ -26,6 +26,11 @@ struct TableFacts;
 // that ends with it cost nothing beside its rows.
 inline constexpr std::uint64_t kPagesPerPart = 8192;
 
+// SQL: the heap pages of the table in row `c` of pg_class; 0 when it is kept another way.
+inline constexpr char kHeapPagesSql[] =
+    "CASE WHEN c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap') THEN "
+    "pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END";
+
 struct PageRange {
   std::uint64_t begin = 0;
   std::optional<std::uint64_t> end;  // none: to the end of the table

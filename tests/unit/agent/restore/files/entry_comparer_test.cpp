@@ -13,8 +13,6 @@
 #include <filesystem>
 #include <functional>
 
-#include "agent/restore/files/restore_plan.h"
-#include "common/base/error.h"
 #include "tests/support/files_support.h"
 #include "tests/support/nasty_tree.h"
 #include "tests/support/temp_dir.h"
