@@ -27,16 +27,20 @@ Chunker::Chunker(const SecretBytes& chunker_key, ChunkSizes sizes) : sizes_(size
   mask_after_ = Mask(bits - 2);
 }
 
-std::size_t Chunker::Cut(ByteView data) const {
-  if (data.size() <= sizes_.min_bytes) return data.size();
+std::optional<std::size_t> Chunker::Find(ByteView data, Progress* progress) const {
   const std::size_t end = std::min<std::size_t>(data.size(), sizes_.max_bytes);
   const std::size_t middle = std::min<std::size_t>(end, sizes_.average_bytes);
   const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
-  std::uint64_t hash = 0;
-  std::size_t i = sizes_.min_bytes;
-  if (Scan(bytes, middle, mask_before_, &i, &hash)) return i;
-  if (Scan(bytes, end, mask_after_, &i, &hash)) return i;
-  return end;
+  progress->position = std::max<std::size_t>(progress->position, sizes_.min_bytes);
+  if (Scan(bytes, middle, mask_before_, progress)) return progress->position;
+  if (Scan(bytes, end, mask_after_, progress)) return progress->position;
+  if (end == sizes_.max_bytes) return end;
+  return std::nullopt;
+}
+
+std::size_t Chunker::Cut(ByteView data) const {
+  Progress progress;
+  return Find(data, &progress).value_or(data.size());
 }
 
 // Two bytes a turn: the first one's hash is compared shifted by one, which shortens the chain of
@@ -44,30 +48,29 @@ std::size_t Chunker::Cut(ByteView data) const {
 // for Data Deduplication Based Storage Systems", IEEE TPDS 2020, "rolling two bytes each time").
 // The cuts are those of one byte a turn: a mask never reaches the highest bit.
 bool Chunker::Scan(const unsigned char* bytes, std::size_t end, std::uint64_t mask,
-                   std::size_t* position, std::uint64_t* state) const {
-  std::size_t i = *position;
-  std::uint64_t hash = *state;
+                   Progress* progress) const {
+  std::size_t i = progress->position;
+  std::uint64_t hash = progress->hash;
   for (; i + 1 < end; i += 2) {
     hash = (hash << 2) + shifted_gear_[bytes[i]];
     if ((hash & (mask << 1)) == 0) {
-      *position = i + 1;
+      progress->position = i + 1;
       return true;
     }
     hash += gear_[bytes[i + 1]];
     if ((hash & mask) == 0) {
-      *position = i + 2;
+      progress->position = i + 2;
       return true;
     }
   }
   if (i < end) {
     hash = (hash << 1) + gear_[bytes[i++]];
     if ((hash & mask) == 0) {
-      *position = i;
+      progress->position = i;
       return true;
     }
   }
-  *position = i;
-  *state = hash;
+  *progress = {i, hash};
   return false;
 }
 

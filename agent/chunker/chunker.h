@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "common/crypto/secret.h"
 
@@ -29,16 +30,24 @@ class Chunker {
  public:
   Chunker(const SecretBytes& chunker_key, ChunkSizes sizes);
 
-  // Length of the chunk at the start of `data`. Requires data.size() ≥ max_bytes, or that nothing
-  // follows.
+  // How far a chunk was looked through. A new one for each chunk.
+  struct Progress {
+    std::size_t position = 0;
+    std::uint64_t hash = 0;
+  };
+  // Length of the chunk at the start of `data`, or nothing when its end is not among these bytes.
+  // Asked again with more bytes, it goes on where it was.
+  std::optional<std::size_t> Find(ByteView data, Progress* progress) const;
+
+  // The same where nothing follows `data`, or at least max_bytes are there.
   std::size_t Cut(ByteView data) const;
 
   const ChunkSizes& sizes() const { return sizes_; }
 
  private:
-  // From `*position` to `end` (exclusive), with the hash so far. True: `*position` is behind a cut.
-  bool Scan(const unsigned char* bytes, std::size_t end, std::uint64_t mask, std::size_t* position,
-            std::uint64_t* state) const;
+  // From `progress` to `end` (exclusive). True: the position is behind a cut.
+  bool Scan(const unsigned char* bytes, std::size_t end, std::uint64_t mask,
+            Progress* progress) const;
 
   std::array<std::uint64_t, 256> gear_;
   std::array<std::uint64_t, 256> shifted_gear_;  // by one bit

@@ -8,6 +8,12 @@
 #include "common/base/error.h"
 
 namespace holdfast::pipeline {
+namespace {
+
+// A window smaller than this is not worth a call: what is uncut is moved to the front before.
+constexpr std::size_t kWindowBytes = 256 * 1024;
+
+}  // namespace
 
 struct ContentWriter::HashState {
   XXH3_state_t* state = XXH3_createState();
@@ -35,8 +41,7 @@ absl::Status ContentWriter::Begin() {
 
 absl::StatusOr<std::span<char>> ContentWriter::Prepare(std::size_t wanted) {
   HOLDFAST_CHECK(open_);
-  RETURN_IF_ERROR(CutWhileFull());
-  if (end_ == capacity_) {
+  if (capacity_ - end_ < std::min(wanted, kWindowBytes)) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
@@ -50,7 +55,7 @@ absl::Status ContentWriter::Commit(std::size_t written) {
   XXH3_128bits_update(hash_->state, buffer_.get() + end_, written);
   end_ += written;
   if (options_.on_bytes) options_.on_bytes(written);
-  return absl::OkStatus();
+  return CutFound();
 }
 
 absl::Status ContentWriter::Write(ByteView bytes) {
@@ -77,7 +82,6 @@ absl::Status ContentWriter::End(Entry entry) {
   entry.slices = std::move(open_slices_);
   open_slices_.clear();
   pending_.push_back({std::move(entry), end});
-  RETURN_IF_ERROR(CutWhileFull());
   return HandOnComplete();
 }
 
@@ -88,15 +92,12 @@ absl::Status ContentWriter::Abandon() {
   // Bytes still in the buffer go away; those cut already are in a chunk that may serve nobody.
   const std::uint64_t end = cut_position_ + (end_ - begin_);
   end_ -= static_cast<std::size_t>(std::min<std::uint64_t>(end - open_begin_, end_ - begin_));
+  progress_ = {};  // it has seen what is gone
   return absl::OkStatus();
 }
 
 absl::Status ContentWriter::Cut() {
-  RETURN_IF_ERROR(CutWhileFull());
-  while (end_ > begin_) {
-    RETURN_IF_ERROR(
-        CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
-  }
+  if (end_ > begin_) RETURN_IF_ERROR(CutChunk(end_ - begin_));
   return HandOnComplete();
 }
 
@@ -107,11 +108,11 @@ absl::Status ContentWriter::Finish() {
   return absl::OkStatus();
 }
 
-absl::Status ContentWriter::CutWhileFull() {
+absl::Status ContentWriter::CutFound() {
   bool any = false;
-  while (end_ - begin_ >= options_.chunker->sizes().max_bytes) {
-    RETURN_IF_ERROR(
-        CutChunk(options_.chunker->Cut(ByteView(buffer_.get() + begin_, end_ - begin_))));
+  while (const auto length =
+             options_.chunker->Find(ByteView(buffer_.get() + begin_, end_ - begin_), &progress_)) {
+    RETURN_IF_ERROR(CutChunk(*length));
     any = true;
   }
   return any ? HandOnComplete() : absl::OkStatus();
@@ -124,6 +125,7 @@ absl::Status ContentWriter::CutChunk(std::size_t length) {
   RETURN_IF_ERROR(offer_(options_.type, id, plaintext));
   begin_ += length;
   cut_position_ += length;
+  progress_ = {};
   if (begin_ == end_) begin_ = end_ = 0;
   return absl::OkStatus();
 }

@@ -49,7 +49,8 @@ class ContentWriter final : public source::ContentLane {
   };
 
   absl::Status CutChunk(std::size_t length);
-  absl::Status CutWhileFull();
+  // Cuts every chunk whose end is in the buffer.
+  absl::Status CutFound();
   void AssignSlices(const ChunkId& id, std::uint64_t begin, std::uint64_t end);
   absl::Status HandOnComplete();
 
@@ -61,7 +62,8 @@ class ContentWriter final : public source::ContentLane {
   std::size_t capacity_;
   std::size_t begin_ = 0;  // of the uncut bytes in the buffer
   std::size_t end_ = 0;
-  std::uint64_t cut_position_ = 0;  // stream position of buffer_[begin_]
+  chunker::Chunker::Progress progress_;  // in the uncut bytes
+  std::uint64_t cut_position_ = 0;       // stream position of buffer_[begin_]
 
   bool open_ = false;
   std::uint64_t open_begin_ = 0;    // stream position

@@ -99,6 +99,29 @@ TEST(ChunkerTest, CutsWhereTheDefinitionDoes) {
   }
 }
 
+TEST(ChunkerTest, BytesThatComeInPartsAreCutAlike) {
+  test::SeededRng rng(8);
+  const Chunker chunker(Key('k'), kSmall);
+  for (const Bytes& data : {rng.Draw(1 << 20), Bytes(1 << 16, 'x')}) {
+    std::size_t at = 0;
+    std::size_t seen = 0;
+    Chunker::Progress progress;
+    std::vector<std::size_t> ends;
+    while (seen < data.size()) {
+      const Bytes draw = rng.Draw(1);
+      seen = std::min(data.size(), seen + 1 + 12 * static_cast<unsigned char>(draw[0]));
+      while (const auto length = chunker.Find(ByteView(data).substr(at, seen - at), &progress)) {
+        ASSERT_LE(at + *length, seen) << "cut behind what there was to see";
+        at += *length;
+        ends.push_back(at);
+        progress = {};
+      }
+    }
+    if (at < data.size()) ends.push_back(data.size());
+    EXPECT_EQ(ends, CutsOf(chunker, data));
+  }
+}
+
 TEST(ChunkerTest, TheAverageIsNearTheOneAskedFor) {
   test::SeededRng rng(2);
   const Bytes data = rng.Draw(8 << 20);
