@@ -12,6 +12,7 @@
 #include "agent/transport/control_client.h"
 #include "common/base/error.h"
 #include "common/base/version.h"
+#include "common/env/mount.h"
 #include "common/format/join_token.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
@@ -35,6 +36,8 @@ struct Agent::Impl {
     const std::string& directory = config->data_directory;
     if (!IsEnrolled(env.fs, directory)) return LoadState(env.fs, directory).status();
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(directory, "lock")));
+    ASSIGN_OR_RETURN(const MountKind mount, FindMountKind(directory));
+    if (mount != MountKind::kLocal) log::Warn("{}", MountWarning(mount, directory));
     ASSIGN_OR_RETURN(state, LoadState(env.fs, directory));
     RETURN_IF_ERROR(rpc::CheckClientIdentity(state.tls, env.clock.Now()));
     address = config->controller.empty() ? state.agent_address : config->controller;
@@ -188,7 +191,7 @@ struct Agent::Impl {
   std::shared_ptr<const AgentConfig> config;
   std::unique_ptr<DirectoryLock> lock;
   AgentState state;
-  transport::UploadLimit upload_limit;
+  RateLimit upload_limit;
   std::atomic<bool> config_refused = false;
   std::mutex mutex;                // guards config, state.tls.certificate_pem and readers
   std::vector<Recipient> readers;  // of the newest recipient list

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "agent/daemon/upload_config.h"
+#include "common/rate/rate_config.h"
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
@@ -180,7 +180,7 @@ absl::StatusOr<AgentConfig> LoadAgentConfig(FileSystem& fs, const std::string& p
     ASSIGN_OR_RETURN(config.log.format, log->Text("format", config.log.format));
   }
   if (const auto upload = root.Find("upload")) {
-    ASSIGN_OR_RETURN(config.upload, ReadUploadTimetable(*upload));
+    ASSIGN_OR_RETURN(config.upload, ReadRateTimetable(*upload));
   }
   if (const auto alerts = root.Find("alerts")) {
     ASSIGN_OR_RETURN(config.alerts, ReadDeadManConfig(fs, *alerts));

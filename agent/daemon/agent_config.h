@@ -25,7 +25,7 @@
 #include "agent/source/files/files_source.h"
 #include "agent/source/postgres/postgres_source.h"
 #include "agent/source/redis/redis_source.h"
-#include "agent/transport/upload_limit.h"
+#include "common/rate/rate_limit.h"
 #include "common/log/log.h"
 
 namespace holdfast::daemon {
@@ -46,7 +46,7 @@ struct AgentConfig {
   std::string controller;  // host:port, when it is not the one of the enrolment
   std::vector<std::string> restore_roots;
   std::vector<SourceConfig> sources;
-  transport::UploadTimetable upload;
+  RateTimetable upload;
   int nice = 0;  // 0 … 19, of the whole agent
   log::Options log{"agent", "info", "text"};
   DeadManConfig alerts;

@@ -36,8 +36,8 @@ class JobProgress;
 class JobResult;
 }  // namespace holdfast::v1
 
-namespace holdfast::transport {
-class UploadLimit;
+namespace holdfast {
+class RateLimit;
 }
 namespace holdfast::daemon {
 
@@ -53,7 +53,7 @@ class JobRunner {
     std::function<void(const v1::JobProgress&)> on_progress;
     std::function<void(const v1::JobResult&)> on_result;
     std::function<void()> on_backup;                 // one succeeded, perhaps in part
-    transport::UploadLimit* upload_limit = nullptr;  // outlives the runner
+    RateLimit* upload_limit = nullptr;  // outlives the runner
   };
   explicit JobRunner(Options options);
   ~JobRunner();  // cancels what runs

@@ -387,7 +387,7 @@ absl::StatusOr<pipeline::KnownChunks> GrpcIngestSession::Ask(const std::vector<C
 
 absl::Status GrpcIngestSession::Send(Bytes object) {
   // Before anything is held: questions and the answers to them are not slowed down.
-  if (UploadLimit* limit = impl_->options.limit; limit != nullptr) {
+  if (RateLimit* limit = impl_->options.limit; limit != nullptr) {
     (void)limit->Wait(object.size(), impl_->stop);  // a stop is noticed below
   }
   {

@@ -16,7 +16,7 @@
 
 #include "absl/time/time.h"
 #include "agent/pipeline/ingest_session.h"
-#include "agent/transport/upload_limit.h"
+#include "common/rate/rate_limit.h"
 #include "common/env/env.h"
 
 namespace grpc {
@@ -34,7 +34,7 @@ class GrpcIngestSession final : public pipeline::IngestSession {
     SourceId source_id;
     Bytes run_id;
     absl::Duration patience = absl::Minutes(10);
-    UploadLimit* limit = nullptr;  // shared by all sessions of the agent; null: none
+    RateLimit* limit = nullptr;  // shared by all sessions of the agent; null: none
   };
   GrpcIngestSession(Options options, std::stop_token stop);
   ~GrpcIngestSession() override;

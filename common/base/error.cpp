@@ -75,8 +75,13 @@ absl::Status ErrnoError(int error_number, int code, std::string_view what) {
       break;
     case EACCES:
     case EPERM:
+      kind = ErrorKind::kPermission;
+      break;
     case EROFS:
       kind = ErrorKind::kPermission;
+      hint =
+          "Mount the file system for writing: 'mount -o remount,rw', after a look at the kernel's "
+          "log.";
       break;
     case ENOENT:
       kind = ErrorKind::kNotFound;

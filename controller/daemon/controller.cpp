@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "common/base/error.h"
+#include "common/env/mount.h"
 #include "common/rpc/channel.h"
 #include "controller/access/access.h"
 #include "controller/alert/alert_desk.h"
@@ -21,10 +22,10 @@
 #include "controller/daemon/alert_wiring.h"
 #include "controller/daemon/api_documents.h"
 #include "controller/daemon/authority.h"
+#include "controller/daemon/data_directory.h"
 #include "controller/daemon/enrollment.h"
 #include "controller/daemon/local_socket.h"
 #include "controller/daemon/monitor_views.h"
-#include "controller/daemon/rebuild_command.h"
 #include "controller/daemon/scheduled_runs.h"
 #include "controller/http/gather.h"
 #include "controller/http/http_server.h"
@@ -78,11 +79,15 @@ struct Controller::Impl {
     RETURN_IF_ERROR(env.fs.MakeDirectories(config.data_directory));
     ASSIGN_OR_RETURN(lock, DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
     RETURN_IF_ERROR(CheckCatalogIsThere(env.fs, config.data_directory));
+    ASSIGN_OR_RETURN(const MountKind mount, FindMountKind(config.data_directory));
+    mount_warning = MountWarning(mount, config.data_directory);
+    if (!mount_warning.empty()) log::Warn("{}", mount_warning);
     if (config.http) {
       ASSIGN_OR_RETURN(http, http::HttpServer::Start(env, *config.http));
     }
     RETURN_IF_ERROR(OpenState());
     ASSIGN_OR_RETURN(const catalog::Installation installation, catalog->GetInstallation());
+    RETURN_IF_ERROR(CheckBelongsTogether(env.fs, config.data_directory, installation));
     ASSIGN_OR_RETURN(Authority opened,
                      Authority::Open(env, config.data_directory, installation.controller_id));
     authority = std::make_unique<Authority>(std::move(opened));
@@ -175,6 +180,7 @@ struct Controller::Impl {
     }
     scheduler->Reconfigure(fresh->schedule);
     objectives->Reconfigure(fresh->objectives);
+    ingest_limit.Set(fresh->ingest);
     RETURN_IF_ERROR(alerts->Reconfigure(fresh->alerts));
     alerts->engine().Report({alert::EventKind::kReloadSucceeded, {}, ""});
     return absl::OkStatus();
@@ -235,7 +241,7 @@ struct Controller::Impl {
   absl::Status StartAgentServer(const catalog::Installation& installation) {
     agent_access = std::make_unique<access::Access>(env.clock, *catalog, installation.controller_id,
                                                     access::Listener::kAgents);
-    ingest_service = ingest::MakeIngestService(env, *catalog, *store, *agent_access);
+    ingest_service = ingest::MakeIngestService(env, *catalog, *store, *agent_access, ingest_limit);
     control_service = control::MakeControlService(
         {env, catalog.get(), store.get(), agent_access.get(), board.get(),
          [this](const AgentId& agent, const std::string& csr) { return Renew(agent, csr); }});
@@ -287,7 +293,7 @@ struct Controller::Impl {
         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
         scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
-        [this] { return ConfigTrouble(); }, alerts.get()});
+        [this] { return ConfigTrouble(); }, mount_warning, alerts.get()});
     operator_service_ = operator_service::MakeOperatorService(*operator_options);
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
@@ -308,6 +314,7 @@ struct Controller::Impl {
   std::atomic<bool> stopping{false};
   std::mutex reload_mutex;     // guards config_trouble
   std::string config_trouble;  // why the changed file is not used; empty: it is
+  std::string mount_warning;   // empty: none
   std::unique_ptr<DirectoryLock> lock;
   std::unique_ptr<http::HttpServer> http;  // answers until all else is down
   std::unique_ptr<store::Store> store;
@@ -327,6 +334,7 @@ struct Controller::Impl {
   std::unique_ptr<schedule::Scheduler> scheduler;  // outlives the servers that bring results
   std::unique_ptr<access::Access> agent_access;
   std::unique_ptr<access::Access> operator_access;
+  RateLimit ingest_limit{env.clock, config.ingest};
   std::unique_ptr<grpc::Service> ingest_service;
   std::unique_ptr<grpc::Service> control_service;
   std::unique_ptr<grpc::Service> agent_restore;

@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
+#include "common/rate/rate_config.h"
 #include "controller/daemon/http_config.h"
 
 namespace holdfast::daemon {
@@ -61,9 +62,10 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
-                                  "socket", "parity", "scrub", "retention", "schedule",
-                                  "objectives", "log", "alerts", "contacts", "providers", "http"}));
+  RETURN_IF_ERROR(
+      root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
+                      "parity", "scrub", "retention", "schedule", "objectives", "ingest", "log",
+                      "alerts", "contacts", "providers", "http"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -79,6 +81,9 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadRetention(root, &config.retention));
   ASSIGN_OR_RETURN(config.schedule, schedule::ReadScheduleConfig(root));
   ASSIGN_OR_RETURN(config.objectives, objective::ReadObjectiveConfig(root));
+  if (const auto ingest = root.Find("ingest")) {
+    ASSIGN_OR_RETURN(config.ingest, ReadRateTimetable(*ingest));
+  }
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
   ASSIGN_OR_RETURN(config.http, ReadHttp(fs, root, ParentPath(file)));

@@ -8,6 +8,7 @@
 //   parity: 2                       # percent of a pack's size; 0: none
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
+//   ingest: {limit: 100 MiB}        # bytes per second of all agents, see common/rate/rate_config.h
 //   log: {level: info, format: text}
 //   schedule: …                     # see controller/schedule/schedule_config.h
 //   objectives: …                   # see controller/objective/objective_config.h
@@ -26,6 +27,7 @@
 #include "common/env/file_system.h"
 #include "common/format/parity.h"
 #include "common/log/log.h"
+#include "common/rate/rate_limit.h"
 #include "controller/alert/alert_config.h"
 #include "controller/daemon/host_port.h"
 #include "controller/http/http_server.h"
@@ -47,6 +49,7 @@ struct ControllerConfig {
   retention::CollectorOptions retention;
   schedule::ScheduleConfig schedule;
   objective::ObjectiveConfig objectives;
+  RateTimetable ingest;
   log::Options log{"controller", "info", "text"};
   alert::AlertConfig alerts;
   std::optional<http::HttpOptions> http;  // absent: nobody listens

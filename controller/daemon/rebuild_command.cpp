@@ -1,8 +1,7 @@
 #include "controller/daemon/rebuild_command.h"
 
 #include "common/base/error.h"
-#include "common/format/layout.h"
-#include "common/rpc/tls.h"
+#include "controller/daemon/data_directory.h"
 #include "controller/rebuild/rebuild.h"
 #include "fmt/format.h"
 
@@ -10,16 +9,6 @@ namespace holdfast::daemon {
 namespace {
 
 constexpr std::size_t kListed = 200;
-
-// Agents expect it in the server's certificate, and it is in theirs.
-Bytes ControllerIdOf(FileSystem& fs, const std::string& data_directory) {
-  const auto pem = fs.ReadFile(JoinPath(data_directory, "identity/server.pem"));
-  if (!pem.ok()) return {};
-  const auto facts = rpc::ReadCertificate(*pem);
-  if (!facts.ok()) return {};
-  const auto uri = rpc::ParseUri(facts->uri);
-  return uri ? uri->controller_id : Bytes();
-}
 
 void Print(const rebuild::RebuildReport& report, std::ostream& out) {
   out << fmt::format(
@@ -69,7 +58,7 @@ absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& o
                    DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
   rebuild::RebuildOptions options;
   options.data_directory = config.data_directory;
-  options.controller_id = ControllerIdOf(env.fs, config.data_directory);
+  options.controller_id = IdentityController(env.fs, config.data_directory);
   options.parity_percent = config.parity_percent;
   options.progress = [&](const std::string& text) { out << text << std::endl; };
   ASSIGN_OR_RETURN(const rebuild::RebuildReport report, rebuild::RebuildCatalog(env, options));
@@ -87,25 +76,6 @@ absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& o
                   "above)",
                   Escaped(config.data_directory)),
       "Start the controller, run 'holdfast scrub --all', then back up every source.");
-}
-
-absl::Status CheckCatalogIsThere(FileSystem& fs, const std::string& data_directory) {
-  const std::string catalog = JoinPath(data_directory, "catalog/catalog.db");
-  const std::string owner =
-      JoinPath(JoinPath(data_directory, layout::kStoreBelowData), layout::kOwner);
-  if (!fs.Exists(owner)) return absl::OkStatus();
-  if (fs.Exists(catalog)) {
-    // An empty file would silently become a new catalog without a snapshot.
-    ASSIGN_OR_RETURN(const auto file, fs.OpenRead(catalog));
-    ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
-    if (size > 0) return absl::OkStatus();
-  }
-  return Error(ErrorKind::kIntegrity, 5070,
-               fmt::format("unable to start: the store has an owner, and its catalog '{}' is not "
-                           "there or empty",
-                           Escaped(catalog)),
-               "Put the catalog back, or make it anew from the store: holdfast-controller "
-               "rebuild-catalog (with the same --config).");
 }
 
 }  // namespace holdfast::daemon

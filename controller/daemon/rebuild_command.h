@@ -1,7 +1,7 @@
 // `holdfast-controller rebuild-catalog`: the catalog made anew from the store, while no controller
 // runs on the data directory.
 //
-// Hides:      the controller's id in its certificate, the text of the report.
+// Hides:      the text of the report.
 // Invariants: the data directory's lock is held throughout.
 // Threading:  one thread.
 // Errors:     kConflict while a controller runs; those of rebuild.h. kPartial 5076 when something
@@ -16,8 +16,5 @@
 namespace holdfast::daemon {
 
 absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& out);
-
-// What to do at the start when the store has backups and the catalog is not there: kIntegrity 5070.
-absl::Status CheckCatalogIsThere(FileSystem& fs, const std::string& data_directory);
 
 }  // namespace holdfast::daemon

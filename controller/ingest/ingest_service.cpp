@@ -32,6 +32,7 @@ constexpr std::size_t kGroupMessages = 16;
 constexpr std::size_t kGroupBytes = 4u << 20;
 constexpr std::chrono::milliseconds kGroupPatience(10);
 constexpr absl::Duration kRecheckAgent = absl::Seconds(10);
+constexpr absl::Duration kCancelledLook = absl::Milliseconds(100);
 constexpr absl::Duration kOldSessionPatience = absl::Seconds(20);
 
 using Stream = grpc::ServerReaderWriter<v1::BackupReply, v1::BackupRequest>;
@@ -67,14 +68,16 @@ struct Shared {
   catalog::Catalog& catalog;
   store::Store& store;
   const access::Access& access;
+  RateLimit& limit;
   SessionTable sessions;
 };
 
 // One stream: this thread reads, the worker appends, syncs, commits and acknowledges in order.
 class Session {
  public:
-  Session(Shared& shared, catalog::AgentRow agent, Stream& stream)
+  Session(Shared& shared, catalog::AgentRow agent, grpc::ServerContext& context, Stream& stream)
       : shared_(shared),
+        context_(context),
         agent_(std::move(agent)),
         stream_(stream),
         writer_(shared.catalog, shared.store, *agent_.domain) {}
@@ -207,8 +210,21 @@ class Session {
       bytes += object.size();
       item.objects.push_back(std::move(object));
     }
+    WaitForItsTurn(bytes);
     queue_.Push(std::move(item), bytes, error_.stop_token());
     return absl::OkStatus();
+  }
+
+  // Nothing more is read meanwhile, so that the stream's flow control holds the agent back. A
+  // controller that stops ends the call, which ends the wait.
+  void WaitForItsTurn(std::size_t bytes) {
+    Clock& clock = shared_.env.clock;
+    const absl::Duration until = clock.Monotonic() + shared_.limit.Take(bytes);
+    while (!context_.IsCancelled()) {
+      const absl::Duration left = until - clock.Monotonic();
+      if (left <= absl::ZeroDuration()) return;
+      if (!clock.SleepFor(std::min(left, kCancelledLook), error_.stop_token())) return;
+    }
   }
 
   absl::Status TakeEnvelope(const v1::Envelope& envelope) {
@@ -317,6 +333,7 @@ class Session {
   }
 
   Shared& shared_;
+  grpc::ServerContext& context_;
   const catalog::AgentRow agent_;
   Stream& stream_;
   std::mutex write_mutex_;
@@ -336,8 +353,8 @@ class Session {
 class IngestService final : public v1::Ingest::Service {
  public:
   IngestService(Env env, catalog::Catalog& catalog, store::Store& store,
-                const access::Access& access)
-      : shared_{env, catalog, store, access, {}} {}
+                const access::Access& access, RateLimit& limit)
+      : shared_{env, catalog, store, access, limit, {}} {}
 
   grpc::Status Backup(grpc::ServerContext* context, Stream* stream) override {
     const absl::Status status = Serve(*context, *stream);
@@ -373,7 +390,7 @@ class IngestService final : public v1::Ingest::Service {
     absl::Status status = shared_.store.writable() ? absl::OkStatus() : shared_.store.Probe();
     if (status.ok()) {
       const CollectionSession spared(shared_.catalog.collection());
-      Session session(shared_, agent, stream);
+      Session session(shared_, agent, context, stream);
       status = session.Serve(open);
     }
     shared_.sessions.Leave(*source);
@@ -386,9 +403,9 @@ class IngestService final : public v1::Ingest::Service {
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
-                                                 store::Store& store,
-                                                 const access::Access& access) {
-  return std::make_unique<IngestService>(env, catalog, store, access);
+                                                 store::Store& store, const access::Access& access,
+                                                 RateLimit& limit) {
+  return std::make_unique<IngestService>(env, catalog, store, access, limit);
 }
 
 }  // namespace holdfast::ingest

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "common/env/env.h"
+#include "common/rate/rate_limit.h"
 #include "controller/access/access.h"
 #include "controller/catalog/catalog.h"
 #include "controller/store/store.h"
@@ -25,8 +26,10 @@ namespace holdfast::ingest {
 inline constexpr std::size_t kSessionQueueBytes = 16u << 20;
 inline constexpr int kMaxSessionsPerAgent = 4;
 
-// All references must outlive the service.
+// All references must outlive the service. `limit` is for all sessions together, in the order in
+// which their messages come: none of them gets more than the others.
 std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
-                                                 store::Store& store, const access::Access& access);
+                                                 store::Store& store, const access::Access& access,
+                                                 RateLimit& limit);
 
 }  // namespace holdfast::ingest

@@ -44,6 +44,7 @@ struct OperatorServiceOptions {
   schedule::Scheduler* scheduler = nullptr;
   objective::Objectives* objectives = nullptr;
   std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
+  std::string mount_warning = "";  // of the data directory; empty: none
   alert::AlertDesk* alerts = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);

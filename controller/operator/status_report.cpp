@@ -67,6 +67,7 @@ void AddWarnings(const OperatorServiceOptions& options, v1::StatusReply* out) {
   if (out->store_free_bytes() < kLowSpaceBytes) {
     out->add_warnings("less than 1 GiB is free where the store lies");
   }
+  if (!options.mount_warning.empty()) out->add_warnings(options.mount_warning);
   if (const std::string trouble = options.config_trouble(); !trouble.empty()) {
     out->add_warnings("the changed configuration is not used: " + trouble);
   }

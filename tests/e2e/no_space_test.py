@@ -7,61 +7,13 @@ has to start anything again when there is space. Without the right to mount the 
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 import unittest
 
 from answers import operator, tree_paths, write_random
 from rig import BIN, Daemon, Rig, compare_trees, wait_for
+from small_disk import SmallDisk, can_mount
 
 MIB = 1 << 20
-
-
-def succeeds(*argv):
-    try:
-        return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
-def can_mount():
-    with tempfile.TemporaryDirectory() as place:
-        if os.geteuid() != 0 or not succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place):
-            return False
-        return succeeds("umount", place)
-
-
-class SmallDisk:
-    """A tmpfs of a few MiB that can be filled up and made larger."""
-
-    def __init__(self, path, mebibytes):
-        self.path = path
-        self.filler = os.path.join(path, "filler")
-        os.makedirs(path, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0755", "tmpfs", path],
-                       check=True)
-
-    def resize(self, mebibytes):
-        subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", self.path], check=True)
-
-    def free(self):
-        info = os.statvfs(self.path)
-        return info.f_bavail * info.f_frsize
-
-    def fill(self, leave=0):
-        """Until `leave` bytes are left."""
-        with open(self.filler, "ab", buffering=0) as f:
-            while (rest := self.free() - leave) > 0:
-                try:
-                    f.write(b"\xff" * min(rest, MIB))
-                except OSError:
-                    return
-
-    def clear(self):
-        os.remove(self.filler)
-
-    def unmount(self):
-        subprocess.run(["umount", "-l", self.path], check=False)
 
 
 @unittest.skipUnless(can_mount(), "needs root with the right to mount a tmpfs")

@@ -228,7 +228,8 @@ class TestController {
   void MakeServices(Side& side) {
     side.access =
         std::make_unique<access::Access>(clock_, *catalog_, controller_id_, side.listener);
-    side.services.push_back(ingest::MakeIngestService(env_, *catalog_, *store_, *side.access));
+    side.services.push_back(
+        ingest::MakeIngestService(env_, *catalog_, *store_, *side.access, ingest_limit_));
     side.services.push_back(control::MakeControlService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          [this](const AgentId& agent, const std::string& csr) {
@@ -240,7 +241,7 @@ class TestController {
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
          [] { return false; }, scrubber_.get(), collector_.get(), scheduler_.get(),
-         objectives_.get(), [] { return std::string(); }, alerts_.get()}));
+         objectives_.get(), [] { return std::string(); }, "", alerts_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -275,6 +276,7 @@ class TestController {
   const std::shared_ptr<Cutter> cut_ = std::make_shared<Cutter>();
   std::atomic<int> port_{0};  // kept over restarts
   Bytes controller_id_;
+  RateLimit ingest_limit_{clock_, {}};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<scrub::Scrubber> scrubber_;

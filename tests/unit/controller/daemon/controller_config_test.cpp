@@ -73,6 +73,19 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("advertise: a\nadvertise: b\n", "2:1");
 }
 
+TEST_F(ControllerConfigTest, WhatAgentsMaySendTogetherHasATimetable) {
+  EXPECT_EQ(Load("parity: 2\n")->ingest.limit, std::nullopt);
+  const auto config = Load(
+      "ingest:\n  limit: 100 MiB\n  timetable:\n"
+      "    - {days: mon-fri, from: \"08:00\", to: \"20:00\", limit: 10 MiB}\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->ingest.limit, 100u << 20);
+  ASSERT_EQ(config->ingest.windows.size(), 1u);
+  EXPECT_EQ(config->ingest.windows[0].limit, 10u << 20);
+  ExpectRefused("ingest: {limit: 1 KiB}\n", "1:17");
+  ExpectRefused("ingest: {rate: 1 MiB}\n", "1:10");
+}
+
 TEST_F(ControllerConfigTest, HttpIsOffByDefaultAndThenOnLoopback) {
   EXPECT_FALSE(Load("parity: 2\n")->http);
   const auto config = Load("http: {}\n");

@@ -1,4 +1,5 @@
-// How many bytes an agent may send per second, by the time of day.
+// How many bytes may pass per second, by the time of day: what an agent sends, what a controller
+// takes.
 //
 // Hides:      the arithmetic of a token bucket of one second (GCRA, ITU-T I.371: one remembered
 // moment instead of
@@ -21,37 +22,39 @@
 #include "common/config/week_hours.h"
 #include "common/env/env.h"
 
-namespace holdfast::transport {
+namespace holdfast {
 
 using BytesPerSecond = std::optional<std::uint64_t>;  // nothing: no limit
 
-struct UploadWindow {
+struct RateWindow {
   WeekHours hours;
   BytesPerSecond limit;
 };
 
-struct UploadTimetable {
-  BytesPerSecond limit;               // when no window holds
-  std::vector<UploadWindow> windows;  // the first that holds counts
+struct RateTimetable {
+  BytesPerSecond limit;             // when no window holds
+  std::vector<RateWindow> windows;  // the first that holds counts
 };
 
-BytesPerSecond LimitAt(const UploadTimetable& timetable, absl::Time now, absl::TimeZone zone);
+BytesPerSecond LimitAt(const RateTimetable& timetable, absl::Time now, absl::TimeZone zone);
 
-class UploadLimit {
+class RateLimit {
  public:
-  UploadLimit(Clock& clock, UploadTimetable timetable, absl::TimeZone zone = absl::LocalTimeZone())
+  RateLimit(Clock& clock, RateTimetable timetable, absl::TimeZone zone = absl::LocalTimeZone())
       : clock_(clock), zone_(zone), timetable_(std::move(timetable)) {}
 
-  // Waits until `bytes` may be sent. False when `stop` was requested meanwhile.
+  // Counts `bytes` in and says how long they must wait.
+  absl::Duration Take(std::uint64_t bytes);
+  // The same, and waits. False when `stop` was requested meanwhile.
   bool Wait(std::uint64_t bytes, std::stop_token stop);
-  void Set(UploadTimetable timetable);
+  void Set(RateTimetable timetable);
 
  private:
   Clock& clock_;
   const absl::TimeZone zone_;
   std::mutex mutex_;  // guards all below
-  UploadTimetable timetable_;
+  RateTimetable timetable_;
   absl::Duration all_sent_ = -absl::InfiniteDuration();  // when what was let through is through
 };
 
-}  // namespace holdfast::transport
+}  // namespace holdfast

@@ -1,4 +1,5 @@
-// The `upload` part of agent.yaml: how fast this agent may send, by the host's local time.
+// A limit in a configuration file, by the host's local time: `upload` of agent.yaml (how fast the
+// agent may send), `ingest` of controller.yaml (how fast all agents together may).
 //
 //   upload:
 //     limit: 20 MiB                                      # per second; absent: no limit
@@ -8,11 +9,11 @@
 // Threading: pure. Errors: kUsage with file, line and column.
 #pragma once
 
-#include "agent/transport/upload_limit.h"
 #include "common/config/config.h"
+#include "common/rate/rate_limit.h"
 
-namespace holdfast::daemon {
+namespace holdfast {
 
-absl::StatusOr<transport::UploadTimetable> ReadUploadTimetable(const ConfigNode& node);
+absl::StatusOr<RateTimetable> ReadRateTimetable(const ConfigNode& node);
 
-}  // namespace holdfast::daemon
+}  // namespace holdfast

@@ -1,9 +1,9 @@
 // Goal: what is sent stays below the limit of the hour; a timetable is read as a person reads it.
-#include "agent/transport/upload_limit.h"
+#include "common/rate/rate_limit.h"
 
 #include <gtest/gtest.h>
 
-namespace holdfast::transport {
+namespace holdfast {
 namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
@@ -29,17 +29,17 @@ absl::Time At(const char* text) {
   return time;
 }
 
-TEST(UploadLimitTest, ALongUploadTakesItsTime) {
+TEST(RateLimitTest, ALongUploadTakesItsTime) {
   SleepingClock clock;
-  UploadLimit limit(clock, {10 * kMiB, {}}, absl::UTCTimeZone());
+  RateLimit limit(clock, {10 * kMiB, {}}, absl::UTCTimeZone());
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(limit.Wait(kMiB, {}));
   // 1000 MiB at 10 MiB/s, of which one second's worth and the last piece are free.
   EXPECT_NEAR(absl::ToDoubleSeconds(clock.slept), 98.9, 0.01);
 }
 
-TEST(UploadLimitTest, APauseIsNotSavedUp) {
+TEST(RateLimitTest, APauseIsNotSavedUp) {
   SleepingClock clock;
-  UploadLimit limit(clock, {10 * kMiB, {}}, absl::UTCTimeZone());
+  RateLimit limit(clock, {10 * kMiB, {}}, absl::UTCTimeZone());
   ASSERT_TRUE(limit.Wait(kMiB, {}));
   clock.slept += absl::Hours(5);
   const absl::Duration before = clock.slept;
@@ -47,35 +47,35 @@ TEST(UploadLimitTest, APauseIsNotSavedUp) {
   EXPECT_NEAR(absl::ToDoubleSeconds(clock.slept - before), 8.9, 0.01);
 }
 
-TEST(UploadLimitTest, APieceLargerThanTheBurstPassesAndIsPaidFor) {
+TEST(RateLimitTest, APieceLargerThanTheBurstPassesAndIsPaidFor) {
   SleepingClock clock;
-  UploadLimit limit(clock, {kMiB, {}}, absl::UTCTimeZone());
+  RateLimit limit(clock, {kMiB, {}}, absl::UTCTimeZone());
   ASSERT_TRUE(limit.Wait(16 * kMiB, {}));
   EXPECT_EQ(clock.slept, absl::ZeroDuration());
   ASSERT_TRUE(limit.Wait(1, {}));
   EXPECT_NEAR(absl::ToDoubleSeconds(clock.slept), 15, 0.01);
 }
 
-TEST(UploadLimitTest, WithoutALimitNobodyWaits) {
+TEST(RateLimitTest, WithoutALimitNobodyWaits) {
   SleepingClock clock;
-  UploadLimit limit(clock, {}, absl::UTCTimeZone());
+  RateLimit limit(clock, {}, absl::UTCTimeZone());
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(limit.Wait(100 * kMiB, {}));
   EXPECT_EQ(clock.slept, absl::ZeroDuration());
 }
 
-TEST(UploadLimitTest, AStopEndsTheWait) {
+TEST(RateLimitTest, AStopEndsTheWait) {
   SleepingClock clock;
-  UploadLimit limit(clock, {1, {}}, absl::UTCTimeZone());
+  RateLimit limit(clock, {1, {}}, absl::UTCTimeZone());
   std::stop_source stop;
   ASSERT_TRUE(limit.Wait(100, stop.get_token()));
   stop.request_stop();
   EXPECT_FALSE(limit.Wait(100, stop.get_token()));
 }
 
-TEST(UploadLimitTest, TheTimetableChangesTheLimitOfARunningUpload) {
+TEST(RateLimitTest, TheTimetableChangesTheLimitOfARunningUpload) {
   SleepingClock clock;
   clock.begin = At("2026-11-25 07:59");
-  UploadLimit limit(clock, {10, {{0x7f, 8 * 60, 20 * 60, 1}}}, absl::UTCTimeZone());
+  RateLimit limit(clock, {10, {{0x7f, 8 * 60, 20 * 60, 1}}}, absl::UTCTimeZone());
   for (int i = 0; i < 62; ++i) ASSERT_TRUE(limit.Wait(10, {}));
   const absl::Duration at_eight = clock.slept;
   ASSERT_TRUE(limit.Wait(10, {}));
@@ -83,9 +83,9 @@ TEST(UploadLimitTest, TheTimetableChangesTheLimitOfARunningUpload) {
   EXPECT_GE(clock.slept - at_eight, absl::Seconds(10)) << "from eight on a tenth of the speed";
 }
 
-TEST(UploadLimitTest, WindowsHoldOnTheirDaysAndPastMidnight) {
+TEST(RateLimitTest, WindowsHoldOnTheirDaysAndPastMidnight) {
   const absl::TimeZone utc = absl::UTCTimeZone();
-  UploadTimetable table;
+  RateTimetable table;
   table.limit = 5;
   table.windows.push_back({0x1f, 8 * 60, 20 * 60, 1});   // Monday to Friday, by day
   table.windows.push_back({0x10, 22 * 60, 6 * 60, {}});  // the night after Friday: no limit
@@ -100,14 +100,14 @@ TEST(UploadLimitTest, WindowsHoldOnTheirDaysAndPastMidnight) {
   EXPECT_EQ(LimitAt(table, At("2026-11-27 05:59"), utc), 5u) << "Thursday's night is another";
 }
 
-TEST(UploadLimitTest, TheDayIsTheHostsOwn) {
+TEST(RateLimitTest, TheDayIsTheHostsOwn) {
   absl::TimeZone zone;
   ASSERT_TRUE(absl::LoadTimeZone("America/New_York", &zone));
-  UploadTimetable table;
+  RateTimetable table;
   table.windows.push_back({0x04, 20 * 60, 24 * 60, 7});  // Wednesday evening
   EXPECT_EQ(LimitAt(table, At("2026-11-26 01:30"), zone), 7u) << "20:30 on Wednesday there";
   EXPECT_EQ(LimitAt(table, At("2026-11-25 20:30"), zone), std::nullopt);
 }
 
 }  // namespace
-}  // namespace holdfast::transport
+}  // namespace holdfast
