@@ -56,7 +56,8 @@ struct Agent::Impl {
         [this] { return Diagnose(); }, [this] { return Readers(); },
         [this](const v1::JobProgress& progress) { control->SendProgress(progress); },
         [this](const v1::JobResult& result) { control->SendResult(result); },
-        [this] { dead_man->BackupSucceeded(); }, &upload_limit});
+        [this] { dead_man->BackupSucceeded(); },
+        [this](std::string what) { dead_man->Suspect(std::move(what)); }, &upload_limit});
     dead_man->Start();
     control = std::make_unique<transport::ControlClient>(transport::ControlClient::Options{
         env, [this] { return Connect(); }, [this] { return Diagnose(); },

@@ -2,10 +2,10 @@
 
 #include <set>
 
-#include "common/rate/rate_config.h"
 #include "common/base/error.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
+#include "common/rate/rate_config.h"
 #include "fmt/format.h"
 
 namespace holdfast::daemon {

@@ -25,8 +25,8 @@
 #include "agent/source/files/files_source.h"
 #include "agent/source/postgres/postgres_source.h"
 #include "agent/source/redis/redis_source.h"
-#include "common/rate/rate_limit.h"
 #include "common/log/log.h"
+#include "common/rate/rate_limit.h"
 
 namespace holdfast::daemon {
 

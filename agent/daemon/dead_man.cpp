@@ -17,7 +17,9 @@ using StateJson = nlohmann::ordered_json;
 
 constexpr absl::Duration kSaveEvery = absl::Minutes(5);
 constexpr absl::Duration kLookEvery = absl::Seconds(5);
-constexpr const char* kMatters[] = {"contact", "backup"};
+constexpr absl::Duration kSuspicionLasts = absl::Hours(24);
+constexpr std::size_t kWhatBytes = 1000;
+constexpr const char* kMatters[] = {"contact", "backup", "suspicion"};
 
 std::string Utc(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone());
@@ -66,12 +68,15 @@ void DeadMan::LoadState() {
                                    : StateJson(StateJson::value_t::discarded);
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     Watch& watch = watches_[i];
-    watch.last = now;
+    watch.last = i == kSuspicion ? absl::UnixEpoch() : now;
     if (!json.is_object() || !json.contains(kMatters[i]) || !json[kMatters[i]].is_object()) {
       continue;
     }
     const StateJson& own = json[kMatters[i]];
-    watch.last = std::min(now, TimeIn(own, "last_ms", now));
+    watch.last = std::min(now, TimeIn(own, "last_ms", watch.last));
+    if (own.contains("what") && own["what"].is_string()) {
+      watch.what = own["what"].get<std::string>().substr(0, kWhatBytes);
+    }
     watch.told_about = TimeIn(own, "told_about_ms", watch.last);
     if (!own.contains("told") || !own["told"].is_array()) continue;
     for (const StateJson& name : own["told"]) {
@@ -92,6 +97,7 @@ void DeadMan::SaveState() {
         {"last_ms", static_cast<std::uint64_t>(absl::ToUnixMillis(watches_[i].last))},
         {"told_about_ms", static_cast<std::uint64_t>(std::max<std::int64_t>(
                               0, absl::ToUnixMillis(watches_[i].told_about)))},
+        {"what", watches_[i].what},
         {"told", std::move(told)}};
   }
   const std::string text = json.dump(-1, ' ', false, StateJson::error_handler_t::replace) + "\n";
@@ -118,6 +124,27 @@ void DeadMan::BackupSucceeded() {
   SaveState();
 }
 
+void DeadMan::Suspect(std::string what) {
+  log::Warn("suspicious: {}", Escaped(what, kWhatBytes));
+  std::lock_guard lock(mutex_);
+  watches_[kSuspicion].last = options_.env.clock.Now();
+  watches_[kSuspicion].what = what.substr(0, kWhatBytes);
+  SaveState();
+}
+
+bool DeadMan::IsDue(Matter matter, absl::Time now) const {
+  const absl::Duration since = now - watches_[matter].last;
+  switch (matter) {
+    case kContact:
+      return since > options_.config.unreachable;
+    case kBackup:
+      return since > options_.config.no_backup;
+    case kSuspicion:
+      break;
+  }
+  return since < kSuspicionLasts;
+}
+
 notify::Message DeadMan::MessageOn(Matter matter, const Watch& watch, Action action) const {
   const absl::Time since = action == Action::kTrigger ? watch.last : watch.told_about;
   notify::Message message;
@@ -126,17 +153,30 @@ notify::Message DeadMan::MessageOn(Matter matter, const Watch& watch, Action act
       fmt::format("agent/{}/{}/{}", options_.agent, kMatters[matter], absl::ToUnixSeconds(since));
   message.action = action;
   message.severity = notify::Severity::kCritical;
-  message.kind = matter == kContact ? "controller-unreachable" : "no-backup";
   message.subject = options_.agent;
-  message.title =
-      matter == kContact
-          ? fmt::format("agent '{}' has not reached its controller since {}", options_.agent,
-                        Utc(since))
-          : fmt::format("nothing on '{}' has been backed up since {}", options_.agent, Utc(since));
   message.text = "Said by the agent itself.";
-  message.hint = matter == kContact
-                     ? "Look at the controller and at the network; the agent's log says why."
-                     : "Look at 'holdfast status' on the controller's host.";
+  switch (matter) {
+    case kContact:
+      message.kind = "controller-unreachable";
+      message.title = fmt::format("agent '{}' has not reached its controller since {}",
+                                  options_.agent, Utc(since));
+      message.hint = "Look at the controller and at the network; the agent's log says why.";
+      break;
+    case kBackup:
+      message.kind = "no-backup";
+      message.title =
+          fmt::format("nothing on '{}' has been backed up since {}", options_.agent, Utc(since));
+      message.hint = "Look at 'holdfast status' on the controller's host.";
+      break;
+    case kSuspicion:
+      message.kind = "controller-suspicious";
+      message.title = fmt::format("the controller of agent '{}' did what it should not on {}",
+                                  options_.agent, Utc(since));
+      message.text += " " + Escaped(watch.what, kWhatBytes);
+      message.hint =
+          "Somebody's slip, a damaged store, or a controller in foreign hands: find out.";
+      break;
+  }
   message.at = since;
   message.origin = "agent " + options_.agent;
   return message;
@@ -149,7 +189,7 @@ void DeadMan::Look(std::stop_token stop) {
     if (reached_) watches_[kContact].last = now;
     if (now - saved_at_ >= kSaveEvery) SaveState();
   }
-  for (const Matter matter : {kContact, kBackup}) {
+  for (const Matter matter : {kContact, kBackup, kSuspicion}) {
     if (matter == kBackup && !options_.has_sources) continue;
     for (const auto& channel : options_.channels) TellWhatIsDue(matter, *channel, stop);
   }
@@ -161,8 +201,7 @@ void DeadMan::TellWhatIsDue(Matter matter, notify::Channel& channel, std::stop_t
     std::lock_guard lock(mutex_);
     Watch& watch = watches_[matter];
     const absl::Time now = options_.env.clock.Now();
-    const bool overdue = now - watch.last > (matter == kContact ? options_.config.unreachable
-                                                                : options_.config.no_backup);
+    const bool overdue = IsDue(matter, now);
     Attempt& attempt = watch.attempts[channel.name()];
     if (overdue == watch.told[channel.name()]) {
       attempt = {};

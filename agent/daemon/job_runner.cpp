@@ -235,12 +235,26 @@ absl::Status JobRunner::Backup(const v1::Job& job, Running& running, v1::JobDeta
   log::Info("backed up source '{}' as snapshot {}: {} bytes, {} new, {} sent ({} of {} as deltas)",
             config->name, report->seq, report->content_bytes, report->new_bytes,
             report->stored_bytes, report->sent_deltas, report->sent_objects);
+  if (!report->broken_claims.empty()) return BrokenClaims(*config, *report);
   if (!report->partial) return absl::OkStatus();
   return Error(ErrorKind::kPartial, 2019,
                fmt::format("source '{}' was backed up in part: {} entries were left out or changed "
                            "while they were read",
                            config->name, report->problem_count),
                "The report lists them; the snapshot is committed and restorable.");
+}
+
+// The snapshot is committed, and not to be relied on before somebody has looked.
+absl::Status JobRunner::BrokenClaims(const SourceConfig& config,
+                                     const pipeline::BackupReport& report) {
+  const std::string text = fmt::format(
+      "the controller does not give {} of the chunks of snapshot {} of source '{}' that it says it "
+      "has: {}",
+      report.broken_claims.size(), report.seq, config.name, report.broken_claims.front().reason);
+  options_.on_suspicion(text);
+  return Error(ErrorKind::kIntegrity, 4067, text,
+               "Run 'holdfast verify' on the snapshot and look at the controller's log. What is "
+               "found damaged is stored again by the next backup.");
 }
 
 absl::StatusOr<pipeline::BackupReport> JobRunner::BackupBetweenHooks(const v1::Job& job,
@@ -309,7 +323,8 @@ absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job,
          return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
        },
        {config.delta, options_.state->DeltaPath(id), options_.state->BasesDirectory(id),
-        config.delta_cache_bytes, fetcher}});
+        config.delta_cache_bytes, fetcher},
+       fetcher});
   return run.Run(*source, session, running, running.stop.get_token());
 }
 
@@ -320,12 +335,16 @@ absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDet
                             options_.state->keys.recipient));
   v1::RestoreOptions restore_options;
   if (!restore_options.ParseFromArray(sealed.view().data(), static_cast<int>(sealed.size()))) {
+    options_.on_suspicion("the controller sent a restore whose options are not readable");
     return Error(ErrorKind::kUsage, 3015, "unable to restore: the options are not readable");
   }
   const RestoreRequest request = FromProto(restore_options);
   const std::shared_ptr<const AgentConfig> config = options_.config();
   if (!request.target.empty()) {
-    RETURN_IF_ERROR(CheckTargetAllowed(*config, request.target));
+    const absl::Status allowed = CheckTargetAllowed(*config, request.target);
+    // An operator's slip, or a controller that wants to write where it must not.
+    if (KindOf(allowed) == ErrorKind::kPermission) options_.on_suspicion(MessageOf(allowed));
+    RETURN_IF_ERROR(allowed);
   }
   ASSIGN_OR_RETURN(
       const RestoreServers servers,

@@ -52,8 +52,9 @@ class JobRunner {
     std::function<std::vector<Recipient>()> readers;  // of what is said about a job
     std::function<void(const v1::JobProgress&)> on_progress;
     std::function<void(const v1::JobResult&)> on_result;
-    std::function<void()> on_backup;                 // one succeeded, perhaps in part
-    RateLimit* upload_limit = nullptr;  // outlives the runner
+    std::function<void()> on_backup;                // one succeeded, perhaps in part
+    std::function<void(std::string)> on_suspicion;  // the controller did what it should not
+    RateLimit* upload_limit = nullptr;              // outlives the runner
   };
   explicit JobRunner(Options options);
   ~JobRunner();  // cancels what runs
@@ -73,6 +74,7 @@ class JobRunner {
   absl::StatusOr<pipeline::BackupReport> BackupBetweenHooks(const v1::Job& job, Running& running,
                                                             const SourceConfig& config);
   absl::Status Backup(const v1::Job& job, Running& running, v1::JobDetail* detail);
+  absl::Status BrokenClaims(const SourceConfig& config, const pipeline::BackupReport& report);
   absl::Status Restore(const v1::Job& job, Running& running, v1::JobDetail* detail,
                        v1::JobResult* result);
   absl::Status Verify(const v1::Job& job, Running& running, v1::JobDetail* detail);

@@ -5,12 +5,14 @@
 
 #include "absl/strings/numbers.h"
 #include "agent/pipeline/chunk_pipeline.h"
+#include "agent/pipeline/claim_check.h"
 #include "common/base/error.h"
 #include "common/env/fail_point.h"
 #include "common/format/manifest.h"
 #include "common/format/record.h"
 #include "common/format/reference_list.h"
 #include "common/snapshot/facts.h"
+#include "common/snapshot/run_keys.h"
 #include "fmt/format.h"
 
 namespace holdfast::pipeline {
@@ -332,7 +334,50 @@ absl::StatusOr<CommitOutcome> BackupRun::Attempt(source::Source& source, IngestS
   report_.seq = outcome.committed.seq;
   report_.snapshot_id = outcome.committed.snapshot_id;
   Remember(assembly, request);
+  CheckSomeClaims(assembly.chunks(), writer.done().slices);
   return outcome;
+}
+
+std::string BackupRun::BrokenClaimsPath() const { return options_.state_path + ".broken"; }
+
+// Chunks that the controller did not give when they were asked back: not to be relied on.
+std::vector<ChunkId> BackupRun::LoadBrokenClaims() const {
+  std::vector<ChunkId> ids;
+  const auto bytes = options_.env.fs.ReadFile(BrokenClaimsPath(), 1 << 20);
+  if (!bytes.ok()) return ids;
+  for (std::size_t at = 0; at + ChunkId::kSize <= bytes->size(); at += ChunkId::kSize) {
+    ids.push_back(*ChunkId::From(ByteView(*bytes).substr(at, ChunkId::kSize)));
+  }
+  return ids;
+}
+
+// What is found broken makes the next run read its source anew, so that it is stored again.
+void BackupRun::CheckSomeClaims(const std::vector<ChunkId>& content,
+                                const std::vector<Slice>& manifest) {
+  if (!options_.claims) return;
+  const AgentKeys& keys = *options_.keys;
+  const DomainId& domain = keys.secrets.domain;
+  auto run_keys =
+      std::make_shared<RunKeys>(std::vector<Bytes>(), domain, keys.recipient, options_.claims);
+  ChunkReader reader(
+      domain, std::make_shared<const HmacKey>(keys.secrets.id_key.view()),
+      [run_keys](const KeyId& id) { return run_keys->Find(id); }, options_.claims, 0);
+  std::vector<ChunkId> manifest_chunks;
+  for (const Slice& slice : manifest) manifest_chunks.push_back(slice.chunk);
+  Rng& rng = options_.env.rng;
+  std::vector<BrokenClaim>& broken = report_.broken_claims;
+  CheckClaims(reader, ObjectType::kContent, DrawClaims(content, kContentClaims, rng), &broken);
+  CheckClaims(reader, ObjectType::kManifest, DrawClaims(manifest_chunks, kManifestClaims, rng),
+              &broken);
+  // Neither is worth the run: the claims are checked again next time.
+  FileSystem& fs = options_.env.fs;
+  if (broken.empty()) {
+    if (fs.Exists(BrokenClaimsPath())) fs.Remove(BrokenClaimsPath()).IgnoreError();
+    return;
+  }
+  Bytes ids;
+  for (const BrokenClaim& claim : broken) ids.append(claim.chunk.view());
+  fs.WriteAtomically(BrokenClaimsPath(), ids).IgnoreError();
 }
 
 std::string BackupRun::FullListMark() const { return options_.state_path + ".full"; }
@@ -360,6 +405,7 @@ absl::StatusOr<BackupReport> BackupRun::Run(source::Source& source, IngestSessio
   RETURN_IF_ERROR(LoadPrevious(start));
   if (options_.env.fs.Exists(FullListMark())) references_known_ = false;
   delta_ = BeginDeltas(start);
+  not_known_ = LoadBrokenClaims();
 
   Rng& rng = options_.env.rng;
   const RunKey key{rng.DrawFixed<KeyId>(), SecretBytes::Take(rng.Draw(32))};

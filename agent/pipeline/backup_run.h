@@ -20,6 +20,7 @@
 #include <string>
 
 #include "agent/delta/delta_run.h"
+#include "agent/pipeline/claim_check.h"
 #include "agent/pipeline/ingest_session.h"
 #include "agent/pipeline/snapshot_assembly.h"
 #include "agent/source/source.h"
@@ -59,6 +60,8 @@ struct BackupReport {
   std::vector<std::string> notes;
   std::vector<Problem> problems;
   std::uint64_t problem_count = 0;
+  std::vector<BrokenClaim>
+      broken_claims;  // chunks that the controller says it has and does not give
 };
 
 // Where a source's deltas are remembered, see agent/delta.
@@ -83,6 +86,7 @@ class BackupRun {
     // Opens a snapshot of this source from the controller, for when the state file is gone or old.
     std::function<absl::StatusOr<OpenedSnapshot>(std::uint64_t seq)> open_snapshot;
     DeltaPlaces delta{};
+    std::shared_ptr<ChunkFetcher> claims{};  // asked for a few chunks at the end; null: nobody is
   };
   explicit BackupRun(Options options) : options_(std::move(options)) {}
 
@@ -112,6 +116,9 @@ class BackupRun {
   std::string FullListMark() const;
   void RememberRefusedList(const absl::Status& status) const;
   void Remember(const SnapshotAssembly& assembly, const CommitRequest& request);
+  std::string BrokenClaimsPath() const;
+  std::vector<ChunkId> LoadBrokenClaims() const;
+  void CheckSomeClaims(const std::vector<ChunkId>& content, const std::vector<Slice>& manifest);
 
   const Options options_;
   PreviousSnapshot previous_;

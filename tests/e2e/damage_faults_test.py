@@ -346,6 +346,22 @@ class Healing(unittest.TestCase):
             for i in range(4):
                 self.assertEqual(read(f"{self.files}/file-{i}"), read(f"{target}/file-{i}"))
 
+    # --- row 63 ----------------------------------------------------------------------------------
+
+    def test_a_backup_notices_that_the_store_lost_what_it_claims(self):
+        for path in Store(self.rig.data).packs():
+            os.unlink(path)
+        operator(self.rig, "backup").must_be(5, "HF-4067", "that it says it has")
+        self.assertIn("suspicious: the controller does not give", self.rig.agents["agent"].text())
+        # What a few questions do not find the scrub does; what is known to be lost is stored again.
+        operator(self.rig, "scrub", "--all").must_be(5, "damaged beyond repair")
+        operator(self.rig, "backup")
+        self.rig.cli("backup")
+        self.rig.cli("verify", "uploads")
+        target = self.rig.path("restore", "stored-again")
+        self.rig.cli("restore", "uploads@latest", "--target", target)
+        compare_trees(self.files, target)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -144,6 +144,32 @@ TEST_F(DeadManTest, AnAgentWithoutSourcesMissesNoBackup) {
   EXPECT_THAT(ops_.taken, IsEmpty());
 }
 
+// Fault rows 63 and 64.
+TEST_F(DeadManTest, WhatAControllerShouldNotDoIsToldOnceAndOverADayLater) {
+  dead_man_->Reached();
+  dead_man_->BackupSucceeded();
+  Pass(absl::Hours(1));
+  EXPECT_THAT(ops_.taken, IsEmpty());
+  dead_man_->Suspect("a restore into '/etc\x1b' was asked for");
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(ops_.taken, SizeIs(1));
+  EXPECT_EQ(ops_.taken[0].kind, "controller-suspicious");
+  EXPECT_THAT(ops_.taken[0].text, HasSubstr("a restore into '/etc\\x1b'"));
+  dead_man_->Suspect("again");
+  Restart();
+  dead_man_->Reached();
+  Pass(absl::Hours(20));
+  EXPECT_THAT(ops_.taken, SizeIs(1)) << "one suspicion, however often it comes";
+  dead_man_->BackupSucceeded();
+  Pass(absl::Hours(5));
+  ASSERT_THAT(ops_.taken, SizeIs(2));
+  EXPECT_EQ(ops_.taken[1].action, notify::Action::kResolve);
+  EXPECT_EQ(ops_.taken[1].dedup_key, ops_.taken[0].dedup_key);
+  dead_man_->Suspect("a week later");
+  Pass(absl::Minutes(1));
+  EXPECT_THAT(ops_.taken, SizeIs(3));
+}
+
 TEST_F(DeadManTest, ADamagedStateFileIsAFirstStart) {
   for (const char* text : {"", "{", "[]", "{\"contact\":7}", "{\"contact\":{\"last_ms\":-1}}"}) {
     dead_man_.reset();
