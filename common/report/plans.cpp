@@ -41,7 +41,10 @@ Json ScheduleJson(const SourceSchedule& schedule) {
           {"running_since", JsonTime(schedule.running_since_ms)},
           {"skipped", schedule.skipped},
           {"skipped_in_row", schedule.skipped_in_row},
-          {"missed", schedule.missed}};
+          {"missed", schedule.missed},
+          {"retry_at", JsonTime(schedule.retry_ms)},
+          {"retries", schedule.retries},
+          {"most_retries", schedule.most_retries}};
 }
 
 Json StandingJson(const ObjectiveStanding& standing) {

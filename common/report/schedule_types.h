@@ -43,6 +43,9 @@ struct SourceSchedule {
   std::uint64_t skipped = 0;
   std::uint64_t skipped_in_row = 0;
   std::uint64_t missed = 0;
+  std::uint64_t retries = 0;  // of the last time, the coming or running one included
+  std::uint64_t most_retries = 0;
+  std::uint64_t retry_ms = 0;  // when the coming one begins; also in next_ms
 };
 
 struct ScheduleChange {

@@ -39,9 +39,10 @@ absl::StatusOr<std::vector<ScheduleRow>> SqliteCatalog::ListSchedules() {
   return Read([](SqliteDb& db) -> absl::StatusOr<std::vector<ScheduleRow>> {
     ASSIGN_OR_RETURN(
         Statement row,
-        db.Prepare("SELECT s.id,p.first_seen,p.due,p.fired,p.run_id,p.skipped,p.skipped_in_row,"
-                   "p.missed,p.paused_at,p.paused_by FROM schedule p JOIN source s ON "
-                   "s.row=p.source ORDER BY p.source"));
+        db.Prepare(
+            "SELECT s.id,p.first_seen,p.due,p.fired,p.run_id,p.skipped,p.skipped_in_row,"
+            "p.missed,p.paused_at,p.paused_by,p.retries,p.retry_at FROM schedule p JOIN source s "
+            "ON s.row=p.source ORDER BY p.source"));
     std::vector<ScheduleRow> schedules;
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, row.Step());
@@ -57,6 +58,8 @@ absl::StatusOr<std::vector<ScheduleRow>> SqliteCatalog::ListSchedules() {
       one.missed = row.Unsigned(7);
       one.paused_at_ms = row.Unsigned(8);
       one.paused_by = row.Blob(9);
+      one.retries = row.Unsigned(10);
+      one.retry_at_ms = row.Unsigned(11);
       schedules.push_back(std::move(one));
     }
   });
@@ -67,9 +70,11 @@ absl::Status SqliteCatalog::SetSchedule(const ScheduleRow& row) {
     ASSIGN_OR_RETURN(const SourceState found, FindSource(db, row.source));
     return db.Run(
         "INSERT OR REPLACE INTO schedule(source,first_seen,due,fired,run_id,skipped,"
-        "skipped_in_row,missed,paused_at,paused_by) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+        "skipped_in_row,missed,paused_at,paused_by,retries,retry_at) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
         found.source.row, row.first_seen_ms, row.due_ms, row.fired_ms, row.run_id, row.skipped,
-        row.skipped_in_row, row.missed, row.paused_at_ms, row.paused_by);
+        row.skipped_in_row, row.missed, row.paused_at_ms, row.paused_by, row.retries,
+        row.retry_at_ms);
   });
 }
 

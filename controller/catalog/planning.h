@@ -41,6 +41,10 @@ struct ScheduleRow {
   std::uint64_t missed = 0;  // times for which there was no run
   std::uint64_t paused_at_ms = 0;
   std::string paused_by;
+  std::uint64_t retries = 0;      // of the time that was handled last, the coming one included
+  std::uint64_t retry_at_ms = 0;  // when a run that failed is tried again
+
+  bool operator==(const ScheduleRow&) const = default;
 };
 
 // A restore that says how fast restores of its source are.

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "controller/catalog/migration_4.h"
+#include "controller/catalog/migration_6.h"
 #include "fmt/format.h"
 
 namespace holdfast::catalog {
@@ -92,11 +93,9 @@ struct Migration {
   int version;
   const char* sql;
 };
-constexpr Migration kMigrations[] = {{1, kVersion1},
-                                     {2, kVersion2},
-                                     {3, kVersion3},
-                                     {4, kVersion4},
-                                     {kAlertsVersion, kAlertsTables}};
+constexpr Migration kMigrations[] = {
+    {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}, {kAlertsVersion, kAlertsTables},
+    {6, kVersion6}};
 
 }  // namespace
 

@@ -11,7 +11,7 @@
 
 namespace holdfast::catalog {
 
-inline constexpr int kSchemaVersion = kAlertsVersion;
+inline constexpr int kSchemaVersion = 6;
 
 // chunk.state
 inline constexpr int kChunkLive = 1;

@@ -11,7 +11,6 @@
 
 namespace holdfast::catalog {
 
-// The one place with its number: the next one after what the catalog has without it.
 inline constexpr int kAlertsVersion = 5;
 
 inline constexpr char kAlertsTables[] = R"sql(

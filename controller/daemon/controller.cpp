@@ -34,6 +34,7 @@
 #include "controller/operator/operator_service.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"
+#include "controller/schedule/retry.h"
 #include "controller/schedule/scheduler_thread.h"
 #include "controller/scrub/scrubber.h"
 #include "fmt/format.h"
@@ -216,7 +217,10 @@ struct Controller::Impl {
          good ? "" : alert::FailureWords(failure)});
     if (good) collector_thread->Wake();
     if (!noted.ok()) log::Failure(noted);
-    return scheduler->Finished(source, job.job_id(), good ? Outcome::kDone : Outcome::kFailed);
+    const Outcome outcome = good                                    ? Outcome::kDone
+                            : schedule::MayPass(result.exit_code()) ? Outcome::kFailed
+                                                                    : Outcome::kFailedForGood;
+    return scheduler->Finished(source, job.job_id(), outcome);
   }
 
   std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now())); }

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "controller/control/summaries.h"
+#include "controller/schedule/retry.h"
 #include "controller/schedule/times.h"
 #include "proto/operator.pb.h"
 
@@ -85,6 +86,9 @@ void FillSchedule(const schedule::SourceSchedule& in, v1::SourceSchedule* out) {
   out->set_skipped(in.row.skipped);
   out->set_skipped_in_row(in.row.skipped_in_row);
   out->set_missed(in.row.missed);
+  out->set_retries(in.row.retries);
+  out->set_most_retries(schedule::kMostRetries);
+  if (in.retry) out->set_retry_ms(schedule::ToMillis(*in.retry));
 }
 
 void FillObjective(const objective::SourceStanding& in, v1::SourceObjective* out) {

@@ -1,4 +1,6 @@
 // The scheduler as operators see and change it: where a plan's values come from, what is coming.
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "controller/schedule/scheduler.h"
 #include "controller/schedule/times.h"
@@ -69,6 +71,12 @@ absl::StatusOr<std::vector<SourceSchedule>> Scheduler::List(std::size_t runs_ahe
     const absl::Time now = env_.clock.Now();
     const Look look = LookAt(*plan, offset, StandingOf(one.row), now);
     if (look.fire && runs_ahead > 0) one.next.push_back(now);
+    const std::optional<absl::Duration> retry = EntryOf(source.id).retry_due;
+    if (retry && !look.fire) {
+      const absl::Time at = now + std::max(absl::ZeroDuration(), *retry - env_.clock.Monotonic());
+      if (at < look.due + offset) one.retry = at;
+      if (one.retry && runs_ahead > 0) one.next.push_back(at);
+    }
     for (absl::Time due = look.due; one.next.size() < runs_ahead;) {
       one.next.push_back(due + offset);
       due = plan->cron.NextAfter(due, plan->zone);
@@ -134,6 +142,7 @@ absl::Status Scheduler::Pause(const SourceId& source, const std::string& by) {
   if (row.paused_at_ms != 0) return absl::OkStatus();
   row.paused_at_ms = ToMillis(env_.clock.Now());
   row.paused_by = by;
+  ForgetRetry(&row);
   const bool waits = runs_.StateOf(source).kind == RunState::Kind::kWaiting;
   if (waits) {
     runs_.Withdraw(row.run_id);

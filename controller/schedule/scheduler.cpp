@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/log/log.h"
+#include "controller/schedule/retry.h"
 #include "controller/schedule/times.h"
 #include "fmt/format.h"
 
@@ -24,12 +25,14 @@ absl::Status Scheduler::Load() {
   for (const catalog::ScheduleRow& row : rows) {
     Entry& entry = EntryOf(row.source);
     entry.row = row;
+    FollowRetry(&entry);
     if (row.run_id.empty()) continue;
     ASSIGN_OR_RETURN(const auto committed, catalog_.FindRun(row.source, row.run_id));
     if (committed) {
       catalog::ScheduleRow next = row;
       next.run_id.clear();
       next.skipped_in_row = 0;
+      ForgetRetry(&next);
       RETURN_IF_ERROR(Put(&entry, next));
       continue;
     }
@@ -70,8 +73,8 @@ absl::Status Scheduler::TickSource(const catalog::SourceRow& source) {
   if (!look.fire) {
     entry.late_since.reset();
     row.due_ms = ToMillis(look.due);
-    if (row.due_ms == entry.row.due_ms && entry.row.first_seen_ms != 0) return absl::OkStatus();
-    return Put(&entry, row);
+    if (row != entry.row) RETURN_IF_ERROR(Put(&entry, row));
+    return RetryIfDue(source, &entry);
   }
   const bool is_late = now - FromMillis(row.due_ms) - offset > kLate;
   if (is_late) {
@@ -102,6 +105,7 @@ absl::Status Scheduler::Fire(const catalog::SourceRow& source, Entry* entry, con
   catalog::ScheduleRow row = entry->row;
   row.due_ms = ToMillis(look.due);
   row.fired_ms = ToMillis(look.handled);
+  ForgetRetry(&row);
   const RunState::Kind active = runs_.StateOf(source.id).kind;
   const bool waits = active == RunState::Kind::kWaiting;
   // The run that waits serves for this time too.
@@ -113,7 +117,7 @@ absl::Status Scheduler::Fire(const catalog::SourceRow& source, Entry* entry, con
   } else if (active == RunState::Kind::kRunning) {
     RETURN_IF_ERROR(Skip(source, entry, row));
   } else {
-    RETURN_IF_ERROR(Claim(source, entry, row, is_late));
+    RETURN_IF_ERROR(Claim(source, entry, row, is_late ? Cause::kLate : Cause::kCalendar));
   }
   if (missed > 0) {
     log::Warn("source '{}': {} scheduled runs were missed", Escaped(source.name), missed);
@@ -123,19 +127,19 @@ absl::Status Scheduler::Fire(const catalog::SourceRow& source, Entry* entry, con
 }
 
 absl::Status Scheduler::Claim(const catalog::SourceRow& source, Entry* entry,
-                              catalog::ScheduleRow row, bool is_late) {
+                              catalog::ScheduleRow row, Cause cause) {
   row.run_id = env_.rng.Draw(16);
   RETURN_IF_ERROR(Put(entry, row));
   const auto started = runs_.Start(source, row.run_id);
-  if (!started.ok() || *started == BackupRuns::Started::kBusy) {
+  if (!started.ok()) {
+    RETURN_IF_ERROR(NotStarted(source, entry, row, cause));
+    return started.status();
+  }
+  if (*started == BackupRuns::Started::kBusy) {
     row.run_id.clear();
-    if (!started.ok()) {
-      ++row.missed;
-      RETURN_IF_ERROR(Put(entry, row));
-      observer_.OnMissed(source, 1);
-      return started.status();
-    }
-    return Skip(source, entry, row);
+    if (cause != Cause::kRetry) return Skip(source, entry, row);
+    row.retry_at_ms = ToMillis(env_.clock.Now());  // when that run is over
+    return Put(entry, row);
   }
   if (*started == BackupRuns::Started::kWaiting) {
     entry->waiting_since = env_.clock.Monotonic();
@@ -144,9 +148,24 @@ absl::Status Scheduler::Claim(const catalog::SourceRow& source, Entry* entry,
               Escaped(source.name));
     return absl::OkStatus();
   }
-  log::Info("source '{}' is backed up by its schedule{}", Escaped(source.name),
-            is_late ? ", later than planned" : "");
-  if (is_late) observer_.OnCaughtUp(source, FromMillis(row.fired_ms));
+  const std::string_view detail = cause == Cause::kLate    ? ", later than planned"
+                                  : cause == Cause::kRetry ? ", again after a failure"
+                                                           : "";
+  log::Info("source '{}' is backed up by its schedule{}", Escaped(source.name), detail);
+  if (cause == Cause::kLate) observer_.OnCaughtUp(source, FromMillis(row.fired_ms));
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::NotStarted(const catalog::SourceRow& source, Entry* entry,
+                                   catalog::ScheduleRow row, Cause cause) {
+  row.run_id.clear();
+  if (cause == Cause::kRetry) {
+    PlanRetry(source.id, &row);
+    return Put(entry, row);
+  }
+  ++row.missed;
+  RETURN_IF_ERROR(Put(entry, row));
+  observer_.OnMissed(source, 1);
   return absl::OkStatus();
 }
 
@@ -166,13 +185,17 @@ absl::Status Scheduler::Finished(const SourceId& source, ByteView run_id, Outcom
   const auto found = entries_.find(source);
   if (found == entries_.end()) return absl::OkStatus();
   catalog::ScheduleRow row = found->second.row;
-  if (row.run_id == run_id) row.run_id.clear();
-  if (outcome == Outcome::kDone) row.skipped_in_row = 0;
-  if (row.run_id == found->second.row.run_id &&
-      row.skipped_in_row == found->second.row.skipped_in_row) {
-    return absl::OkStatus();
+  const bool is_claimed = !row.run_id.empty() && row.run_id == run_id;
+  if (is_claimed) row.run_id.clear();
+  if (outcome == Outcome::kDone) {
+    row.skipped_in_row = 0;
+    ForgetRetry(&row);
+  } else if (is_claimed && outcome == Outcome::kFailed) {
+    PlanRetry(source, &row);
+  } else if (is_claimed) {
+    ForgetRetry(&row);
   }
-  return Put(&found->second, row);
+  return row == found->second.row ? absl::OkStatus() : Put(&found->second, row);
 }
 
 Scheduler::Entry& Scheduler::EntryOf(const SourceId& source) {
@@ -184,7 +207,9 @@ Scheduler::Entry& Scheduler::EntryOf(const SourceId& source) {
 // Memory follows the catalog, never the other way round.
 absl::Status Scheduler::Put(Entry* entry, const catalog::ScheduleRow& row) {
   RETURN_IF_ERROR(catalog_.planning().SetSchedule(row));
+  const bool same_retry = row.retry_at_ms == entry->row.retry_at_ms;
   entry->row = row;
+  if (!same_retry) FollowRetry(entry);
   return absl::OkStatus();
 }
 

@@ -12,6 +12,9 @@
 //             I3  After any pause of this program or leap of the clock a source gets one run, its
 //                 jitter later. See look.h.
 //             I4  What is paused has no runs, and catches nothing up afterwards.
+//             I5  A claimed run that failed is tried again (retry.h) unless a newer time of the
+//                 calendar comes first, another run of the source makes a snapshot, or it is
+//                 paused. The waiting goes by the running clock, and survives a crash.
 // Threading:  every method from any thread. The observer is called with a lock held: it must not
 //             call back.
 // Errors:     of the catalog; kUsage 5090 to 5092 for plans, kNotFound 5093 for a group.
@@ -44,7 +47,8 @@ struct SourceSchedule {
   std::string problem;  // why the plan cannot be used; empty: it can
   catalog::ScheduleRow row;
   RunState run;
-  std::vector<absl::Time> next;  // when the coming runs begin; empty while paused
+  std::optional<absl::Time> retry;  // when a run that failed is tried again; also in `next`
+  std::vector<absl::Time> next;     // when the coming runs begin; empty while paused
 };
 
 class Scheduler {
@@ -58,7 +62,7 @@ class Scheduler {
   // A look at every source; called each second. One source's trouble does not hinder the others.
   absl::Status Tick();
   // A backup ended, whoever started it.
-  enum class Outcome { kDone, kFailed };
+  enum class Outcome { kDone, kFailed, kFailedForGood };  // for good: see MayPass
   absl::Status Finished(const SourceId& source, ByteView run_id, Outcome outcome);
 
   absl::StatusOr<std::vector<SourceSchedule>> List(std::size_t runs_ahead);
@@ -81,7 +85,9 @@ class Scheduler {
     std::optional<absl::Duration> waiting_since;  // a claimed run that its agent does not have
     bool told_late = false;                       // of the waiting run
     std::optional<absl::Duration> late_since;     // a time that was missed, seen first
+    std::optional<absl::Duration> retry_due;      // of the row's retry, by the running clock
   };
+  enum class Cause { kCalendar, kLate, kRetry };
   struct Texts {
     std::string group;
     Setting cron;
@@ -96,10 +102,16 @@ class Scheduler {
   absl::Status TickSource(const catalog::SourceRow& source);
   void WatchWaiting(const catalog::SourceRow& source, Entry* entry);
   absl::Status Fire(const catalog::SourceRow& source, Entry* entry, const Look& look, bool is_late);
+  absl::Status RetryIfDue(const catalog::SourceRow& source, Entry* entry);
   absl::Status Claim(const catalog::SourceRow& source, Entry* entry, catalog::ScheduleRow row,
-                     bool is_late);
+                     Cause cause);
+  absl::Status NotStarted(const catalog::SourceRow& source, Entry* entry, catalog::ScheduleRow row,
+                          Cause cause);
   absl::Status Skip(const catalog::SourceRow& source, Entry* entry, catalog::ScheduleRow row);
   absl::Status SetValues(const std::string& scope, const Change& change);
+  void FollowRetry(Entry* entry);
+  void PlanRetry(const SourceId& source, catalog::ScheduleRow* row);
+  static void ForgetRetry(catalog::ScheduleRow* row);
 
   const Env env_;
   catalog::Catalog& catalog_;

@@ -27,6 +27,8 @@ PLANS = {
     "cache": ((0, 30), None, "America/New_York", 0, HOUR),
     "uploads": ((30,), (2,), "Europe/Berlin", 300, DAY),
 }
+RETRIES = (5 * MINUTE, 10 * MINUTE, 20 * MINUTE)
+PASSING = {1, 7, 8, 10, 11}  # exit codes of what another attempt may mend
 KEPT_DAYS = {"postgres": 7, "redis": 7, "files": 30}
 SPRING = datetime.datetime(2026, 2, 25, tzinfo=UTC)  # New York goes forward on 8 March, Berlin on 29 March
 AUTUMN = datetime.datetime(2026, 10, 1, tzinfo=UTC)  # Berlin goes back on 25 October, New York on 1 November
@@ -82,6 +84,8 @@ class Source:
         self.committed = False   # … made a snapshot
         self.in_row = 0
         self.first_seen = None
+        self.retries = 0         # attempts after the first, the coming one included
+        self.retry_at = None     # by the clock on the wall, of the coming one
         # What it forgets.
         self.forget()
         # The catalog.
@@ -92,6 +96,34 @@ class Source:
         self.waiting_since = None
         self.told_late = False
         self.late_since = None
+        self.retry_due = None    # as retry_at, by the running clock
+
+    def no_retry(self):
+        self.retries, self.retry_at, self.retry_due = 0, None, None
+
+    def ended(self, exit_code, now, running):
+        """A claimed run is over."""
+        if exit_code not in PASSING or self.retries == len(RETRIES):
+            self.no_retry()
+            return
+        wait = RETRIES[self.retries]
+        self.retries += 1
+        self.retry_at, self.retry_due = now + wait, running + wait
+
+    def take_up(self, now, running):
+        """After a restart: what is left of the wait, but never more than it was."""
+        if self.retry_at is not None:
+            self.retry_due = running + min(max(self.retry_at - now, 0), RETRIES[self.retries - 1])
+
+    def decide_retry(self, running, connected):
+        if self.retry_due is None or running < self.retry_due or self.state != "idle":
+            return []
+        self.retry_at = self.retry_due = None
+        self.claimed, self.committed = True, False
+        self.state = "running" if connected else "waiting"
+        if not connected:
+            self.waiting_since, self.told_late = running, False
+        return [("claimed again", None)]
 
     def next_after(self, at):
         return self.times[bisect.bisect_right(self.times, at)]
@@ -113,10 +145,10 @@ class Source:
             small_step = self.handled is not None and now < self.handled <= now + HOUR
             self.due = self.next_after(self.handled if small_step else now)
             self.late_since = None
-            return did
+            return did + self.decide_retry(running, connected)
         if now < self.due + self.offset:
             self.late_since = None
-            return did
+            return did + self.decide_retry(running, connected)
         late = now - self.due - self.offset > 2 * MINUTE
         if late:
             if self.late_since is None:
@@ -127,6 +159,7 @@ class Source:
         last = self.times[bisect.bisect_right(self.times, now - self.offset) - 1]
         passed = bisect.bisect_left(self.times, last) - bisect.bisect_left(self.times, self.due)
         self.handled, self.due = last, self.next_after(last)
+        self.no_retry()
         if self.state == "running":
             self.in_row += 1
             did.append(("skipped", self.in_row))
@@ -174,8 +207,10 @@ class Model:
         self.now, self.running = line["start"], line["running"]
         for source in self.sources.values():
             source.forget()
+            source.take_up(self.now, self.running)
             if source.claimed and source.committed:
                 source.claimed, source.in_row = False, 0
+                source.no_retry()
             if source.claimed:
                 source.state = "waiting"
                 source.waiting_since = self.running
@@ -203,7 +238,8 @@ class Model:
         self.count(what)
 
     def on_claimed(self, line):
-        self.did(line["claimed"], "claimed", None)
+        again = bool(self.expected) and self.expected[0][1] == "claimed again"
+        self.did(line["claimed"], "claimed again" if again else "claimed", None)
 
     def on_did(self, line):
         detail = line.get("count") or line.get("in_row") or line.get("planned")
@@ -219,8 +255,9 @@ class Model:
         source = self.sources[line["result"]]
         source.state = "idle"
         source.claimed = False
-        if line["good"]:
+        if line["exit"] == 0:
             source.in_row = 0
+        source.ended(line["exit"], line["at"], line["running"])
         self.count("result")
 
     def on_committed(self, line):
@@ -310,7 +347,7 @@ class ScheduleModel(unittest.TestCase):
         print(total)
         if given:
             return
-        for what in ("die", "agent away", "claimed", "skipped", "missed", "late", "caught up", "committed",
+        for what in ("die", "agent away", "claimed", "claimed again", "skipped", "missed", "late", "caught up", "committed",
                      "failed", "expired", "objective met", "objective late", "objective broken"):
             self.assertGreater(total.get(what, 0), 3, f"the simulation hardly had any '{what}': {total}")
 

@@ -13,6 +13,7 @@
 #include "common/log/log.h"
 #include "controller/objective/objectives.h"
 #include "controller/retention/policy.h"
+#include "controller/schedule/retry.h"
 #include "controller/schedule/scheduler.h"
 #include "controller/schedule/times.h"
 #include "nlohmann/json.hpp"
@@ -84,8 +85,8 @@ class World {
         directory_(std::move(directory)),
         agents_(
             clock_, random_,
-            [this](const SourceId& source, const Bytes& run_id, bool good) {
-              Ended(source, run_id, good);
+            [this](const SourceId& source, const Bytes& run_id, unsigned exit) {
+              Ended(source, run_id, exit);
             },
             [this](const SourceId& source) {
               Print({{"claimed", names_[source]}});
@@ -165,10 +166,16 @@ class World {
         env, *catalog_, agents_, Must(schedule::ReadScheduleConfig(document.root())), observer_);
     Print(
         {{"start", ToMillis(clock_.now)}, {"running", absl::ToInt64Milliseconds(clock_.running)}});
-    agents_.Take([this](const SourceId& source, const Bytes& run_id, bool good) {
-      Print({{"result", names_[source]}, {"good", good}});
+    agents_.Take([this](const SourceId& source, const Bytes& run_id, unsigned exit) {
+      Print({{"result", names_[source]},
+             {"exit", exit},
+             {"at", ToMillis(clock_.now)},
+             {"running", absl::ToInt64Milliseconds(clock_.running)}});
       using Outcome = schedule::Scheduler::Outcome;
-      Must(scheduler_->Finished(source, run_id, good ? Outcome::kDone : Outcome::kFailed));
+      const Outcome outcome = exit == 0                 ? Outcome::kDone
+                              : schedule::MayPass(exit) ? Outcome::kFailed
+                                                        : Outcome::kFailedForGood;
+      Must(scheduler_->Finished(source, run_id, outcome));
     });
     Must(scheduler_->Load());
     up_ = true;
@@ -222,11 +229,11 @@ class World {
     objectives_.reset();
   }
 
-  void Ended(const SourceId& source, const Bytes& run_id, bool good) {
+  void Ended(const SourceId& source, const Bytes& run_id, unsigned exit) {
     if (!up_) return;  // nobody is there to write it down
     const catalog::SourceRow row = Must(catalog_->GetSource(source));
-    if (!good) {
-      Must(catalog_->RecordFailure(source, {ToMillis(clock_.now), 10, 2001, "no"}));
+    if (exit != 0) {
+      Must(catalog_->RecordFailure(source, {ToMillis(clock_.now), exit, 2001, "no"}));
       Print({{"failed", names_[source]}});
       return;
     }

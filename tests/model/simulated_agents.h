@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <map>
 #include <random>
 #include <tuple>
@@ -19,8 +20,8 @@ namespace holdfast::model {
 class SimulatedAgents final : public schedule::BackupRuns {
  public:
   // How a run ended, for whoever keeps snapshots. Called before the board hears of it.
-  using Ended = std::function<void(const SourceId& source, const Bytes& run_id, bool good)>;
-  using Result = std::function<void(const SourceId& source, const Bytes& run_id, bool good)>;
+  using Ended = std::function<void(const SourceId& source, const Bytes& run_id, unsigned exit)>;
+  using Result = Ended;
   using Told = std::function<void(const SourceId& source)>;
 
   SimulatedAgents(Clock& clock, std::mt19937_64& random, Ended ended, Told claimed, Told sent,
@@ -67,7 +68,7 @@ class SimulatedAgents final : public schedule::BackupRuns {
     }
     for (const SourceId& source : lost) {
       work_.erase(source);
-      Tell(source, board_[source].run_id, false);
+      Tell(source, board_[source].run_id, kUnreachable);
     }
     settled_();
   }
@@ -106,10 +107,10 @@ class SimulatedAgents final : public schedule::BackupRuns {
       const Job work = work_[source];
       work_.erase(source);
       // Without the controller nothing is committed.
-      const bool good = work.good && connected_ && result_ != nullptr;
-      ended_(source, work.run_id, good);
-      kept_results_[work.run_id] = good;
-      if (connected_ && result_ != nullptr) Tell(source, work.run_id, good);
+      const unsigned exit = connected_ && result_ != nullptr ? work.exit : kUnreachable;
+      ended_(source, work.run_id, exit);
+      kept_results_[work.run_id] = exit;
+      if (connected_ && result_ != nullptr) Tell(source, work.run_id, exit);
     }
   }
 
@@ -118,11 +119,13 @@ class SimulatedAgents final : public schedule::BackupRuns {
     Bytes run_id;
     bool sent = false;
     absl::Duration until;
-    bool good = true;
+    unsigned exit = 0;
   };
+  static constexpr unsigned kUnreachable = 8;
+  static constexpr unsigned kExits[] = {1, 2, 4, 5, 6, 7, 8, 9, 10, 10, 10, 11, 12};
 
   void Offer(const SourceId& source, const Bytes& run_id) {
-    board_[source] = {run_id, false, {}, true};
+    board_[source] = {run_id, false, {}, 0};
     if (connected_) Send(source);
   }
   void Attach() {
@@ -151,7 +154,7 @@ class SimulatedAgents final : public schedule::BackupRuns {
     work.until = clock_.Monotonic() + (kind < 3    ? absl::Hours(1 + random_() % 20)
                                        : kind < 15 ? absl::Minutes(20 + random_() % 60)
                                                    : absl::Minutes(1 + random_() % 9));
-    work.good = random_() % 100 >= 8;
+    work.exit = random_() % 100 >= 16 ? 0 : kExits[random_() % std::size(kExits)];
     work_[source] = work;
     sent_(source);
   }
@@ -161,15 +164,15 @@ class SimulatedAgents final : public schedule::BackupRuns {
   void TellKept() {
     const auto pending = std::move(pending_);
     pending_.clear();
-    for (const auto& [source, run_id, good] : pending) Tell(source, run_id, good);
+    for (const auto& [source, run_id, exit] : pending) Tell(source, run_id, exit);
   }
 
  private:
-  void Tell(const SourceId& source, Bytes run_id, bool good) {
+  void Tell(const SourceId& source, Bytes run_id, unsigned exit) {
     const auto job = board_.find(source);
     if (job == board_.end() || job->second.run_id != run_id) return;
     board_.erase(job);
-    result_(source, run_id, good);
+    result_(source, run_id, exit);
   }
 
   Clock& clock_;
@@ -183,10 +186,10 @@ class SimulatedAgents final : public schedule::BackupRuns {
   bool dies_at_claim_ = false;
   bool died_ = false;
   absl::Duration away_since_;
-  std::map<SourceId, Job> board_;       // of the controller that is up
-  std::map<SourceId, Job> work_;        // at which agents are
-  std::map<Bytes, bool> kept_results_;  // of runs that ended
-  std::vector<std::tuple<SourceId, Bytes, bool>> pending_;
+  std::map<SourceId, Job> board_;           // of the controller that is up
+  std::map<SourceId, Job> work_;            // at which agents are
+  std::map<Bytes, unsigned> kept_results_;  // of runs that ended: how
+  std::vector<std::tuple<SourceId, Bytes, unsigned>> pending_;
 };
 
 }  // namespace holdfast::model

@@ -47,6 +47,9 @@ SourceSchedule FromProto(const v1::SourceSchedule& in) {
   out.skipped = in.skipped();
   out.skipped_in_row = in.skipped_in_row();
   out.missed = in.missed();
+  out.retries = in.retries();
+  out.most_retries = in.most_retries();
+  out.retry_ms = in.retry_ms();
   return out;
 }
 

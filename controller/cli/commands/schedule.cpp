@@ -85,17 +85,20 @@ absl::Status PrintRuns(Context& context, const std::vector<SourceSchedule>& sche
   if (context.json) {
     Json list = Json::array();
     for (const auto& [at_ms, one] : runs) {
-      list.push_back(
-          {{"at", JsonTime(at_ms)}, {"source", one->source.name}, {"agent", one->agent_name}});
+      list.push_back({{"at", JsonTime(at_ms)},
+                      {"source", one->source.name},
+                      {"agent", one->agent_name},
+                      {"retry", at_ms == one->retry_ms ? one->retries : 0}});
     }
     return WriteOut(context, JsonLine({{"runs", std::move(list)}}));
   }
-  Table table({{"BEGINS"}, {"IN THE SCHEDULE'S ZONE"}, {"SOURCE"}, {"AGENT"}});
+  Table table({{"BEGINS"}, {"IN THE SCHEDULE'S ZONE"}, {"SOURCE"}, {"AGENT"}, {"WHY"}});
   for (const auto& [at_ms, one] : runs) {
     absl::TimeZone zone = absl::UTCTimeZone();
     absl::LoadTimeZone(one->zone.text, &zone);
     table.Add({TimeText(at_ms, context.zone), TimeText(at_ms, zone), Escaped(one->source.name, 60),
-               Escaped(one->agent_name, 60)});
+               Escaped(one->agent_name, 60),
+               at_ms == one->retry_ms ? RetryText(*one) : "schedule"});
   }
   return WriteOut(context, table.Render());
 }

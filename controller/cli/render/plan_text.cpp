@@ -14,15 +14,24 @@ std::string OriginText(const Setting& setting, absl::TimeZone zone) {
   return Escaped(setting.origin, 20);
 }
 
+std::string RetryText(const SourceSchedule& schedule) {
+  return fmt::format("retry {} of {}", schedule.retries, schedule.most_retries);
+}
+
 std::string NextRunText(const SourceSchedule& schedule, absl::Time now, absl::TimeZone zone) {
   if (schedule.running_since_ms != 0) {
     const absl::Time since =
         absl::FromUnixMillis(static_cast<std::int64_t>(schedule.running_since_ms));
-    return "running for " + AgeText(now - since);
+    const std::string text = "running for " + AgeText(now - since);
+    const bool is_retry = schedule.retries != 0 && schedule.retry_ms == 0;
+    return is_retry ? fmt::format("{} ({})", text, RetryText(schedule)) : text;
   }
   if (schedule.paused_at_ms != 0) return "paused by " + Escaped(schedule.paused_by, 64);
   if (schedule.waiting) return "waits for its agent";
   if (!schedule.problem.empty()) return "NONE: the schedule cannot be read";
+  if (schedule.retry_ms != 0) {
+    return fmt::format("{} ({})", TimeText(schedule.retry_ms, zone), RetryText(schedule));
+  }
   return schedule.next_ms.empty() ? "-" : TimeText(schedule.next_ms.front(), zone);
 }
 

@@ -12,7 +12,11 @@ namespace holdfast::cli {
 // "default", "file: group 'databases'", "command: root, 2026-01-07 02:00 UTC"
 std::string OriginText(const Setting& setting, absl::TimeZone zone);
 
-// "2026-01-08 02:00 UTC", "running for 3m10s", "waits for its agent", "paused by root"
+// "retry 1 of 3", of the one that comes or runs
+std::string RetryText(const SourceSchedule& schedule);
+
+// "2026-01-08 02:00 UTC (retry 1 of 3)", "running for 3m10s", "waits for its agent", "paused by
+// root"
 std::string NextRunText(const SourceSchedule& schedule, absl::Time now, absl::TimeZone zone);
 
 // "24h ok", "24h late", "24h BROKEN", "24h none yet" of a source that is new

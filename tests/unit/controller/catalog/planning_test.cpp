@@ -105,5 +105,31 @@ TEST_F(PlanningTest, ACatalogOfVersion3IsBroughtUpToDate) {
   EXPECT_EQ(catalog_->ListSources(true)->size(), 1u);
 }
 
+TEST_F(PlanningTest, ACatalogOfVersion5KeepsItsSchedulesAndHasNoRetries) {
+  ScheduleRow row;
+  row.source = IdOf<SourceId>(1);
+  row.first_seen_ms = 1;
+  row.due_ms = 2;
+  row.run_id = Bytes(16, 'r');
+  row.missed = 3;
+  row.retries = 2;
+  row.retry_at_ms = 4;
+  ASSERT_TRUE(catalog_->planning().SetSchedule(row).ok());
+  Reopen();
+  EXPECT_EQ(catalog_->planning().ListSchedules().value(), std::vector<ScheduleRow>{row});
+  catalog_.reset();
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db,
+                         "ALTER TABLE schedule DROP COLUMN retries;"
+                         "ALTER TABLE schedule DROP COLUMN retry_at; PRAGMA user_version=5",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  Reopen();
+  row.retries = row.retry_at_ms = 0;
+  EXPECT_EQ(catalog_->planning().ListSchedules().value(), std::vector<ScheduleRow>{row});
+}
+
 }  // namespace
 }  // namespace holdfast::catalog

@@ -68,6 +68,28 @@ TEST_F(ScheduleCommandTest, ListSaysWhenWhyAndWhatWentWrong) {
   EXPECT_EQ(Run({"schedule", "list", "nothing"}), 6);
 }
 
+TEST_F(ScheduleCommandTest, ARetryIsShownWithItsNumber) {
+  SourceSchedule& db = client_->schedules[0];
+  db.retries = 2;
+  db.most_retries = 3;
+  db.retry_ms = kNowMs + 600'000;
+  db.next_ms.insert(db.next_ms.begin(), db.retry_ms);
+  ASSERT_EQ(Run({"schedule", "list", "db"}), 0) << err();
+  EXPECT_NE(out().find("2026-01-07 02:10 UTC (retry 2 of 3)"), std::string::npos) << out();
+  ASSERT_EQ(Run({"schedule", "next", "db"}), 0) << err();
+  EXPECT_NE(out().find("retry 2 of 3"), std::string::npos) << out();
+  ASSERT_EQ(Run({"schedule", "next", "db", "--json"}), 0);
+  EXPECT_EQ(OutJson()["runs"][0]["retry"], 2);
+  EXPECT_EQ(OutJson()["runs"][1]["retry"], 0);
+  ASSERT_EQ(Run({"schedule", "list", "db", "--json"}), 0);
+  EXPECT_EQ(OutJson()["schedules"][0]["retry_at"], "2026-01-07T02:10:00.000Z");
+  EXPECT_EQ(OutJson()["schedules"][0]["retries"], 2);
+  db.retry_ms = 0;
+  db.running_since_ms = kNowMs;
+  ASSERT_EQ(Run({"schedule", "list", "db"}), 0);
+  EXPECT_NE(out().find("(retry 2 of 3)"), std::string::npos) << out();
+}
+
 TEST_F(ScheduleCommandTest, NextIsInTheOrderOfTime) {
   client_->schedules[1].next_ms = {kNowMs + 3'600'000};
   client_->schedules[1].zone.text = "Europe/Berlin";
