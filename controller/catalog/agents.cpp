@@ -65,6 +65,24 @@ absl::Status ExpectChange(SqliteDb& db, std::string_view agent) {
   return db.Changes() == 1 ? absl::OkStatus() : NoAgent(agent);
 }
 
+// Whoever is in a domain learns which chunks it has, reads them and may get its sources. A domain
+// is its agent's own; that of an agent which was removed is for one of the same name, which the
+// owner's grant is for.
+absl::Status CheckMayJoin(SqliteDb& db, const AgentRow& agent, const DomainId& domain) {
+  ASSIGN_OR_RETURN(Statement others,
+                   db.Prepare("SELECT name,removed FROM agent WHERE domain=?1 AND id<>?2"));
+  others.Bind(domain, agent.id);
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, others.Step());
+    if (!more) return absl::OkStatus();
+    if (others.Blob(0) == agent.name && others.Integer(1) != 0) continue;
+    return Error(ErrorKind::kConflict, 5069,
+                 fmt::format("unable to set the domain of agent '{}': it is another agent's",
+                             Escaped(agent.name)),
+                 "A cloned machine must be enrolled as an agent of its own.");
+  }
+}
+
 absl::Status UseToken(SqliteDb& db, ByteView token_id, ByteView secret, const AgentRow& agent,
                       std::uint64_t now_ms) {
   {
@@ -154,11 +172,13 @@ absl::Status SqliteCatalog::RemoveAgent(const std::string& name) {
 absl::Status SqliteCatalog::SetAgentDomain(const AgentId& id, const DomainId& domain) {
   return Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const AgentRow agent, AgentById(db, id));
-    if (agent.domain && *agent.domain != domain) {
+    if (agent.domain == domain) return absl::OkStatus();
+    if (agent.domain) {
       return Error(ErrorKind::kConflict, 5063,
                    fmt::format("unable to set the domain of agent '{}': it has another one",
                                Escaped(agent.name)));
     }
+    RETURN_IF_ERROR(CheckMayJoin(db, agent, domain));
     return db.Run("UPDATE agent SET domain=?2 WHERE id=?1", id, domain);
   });
 }

@@ -58,7 +58,8 @@ class Catalog {
   virtual absl::StatusOr<std::vector<AgentRow>> ListAgents(bool include_removed) = 0;
   virtual absl::Status RemoveAgent(const std::string& name) = 0;  // its snapshots stay
   virtual absl::Status SetAgentDomain(
-      const AgentId& id, const DomainId& domain) = 0;  // once; another domain: kConflict
+      const AgentId& id, const DomainId& domain) = 0;  // once; another domain: kConflict 5063;
+                                                       // another agent's: kConflict 5069
   virtual absl::Status SetAgentCertificate(const AgentId& id, const Hash256& key_pin,
                                            std::uint64_t not_after_ms) = 0;
   // Of an agent whose key is not known since the catalog was made anew (a zero pin); kConflict 5068

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kClockWarnMs = 60'000;
 constexpr std::size_t kMaxSources = 1000;
+constexpr std::size_t kMaxRunningJobs = 1000;
 constexpr std::size_t kMaxText = 200;
 constexpr absl::Duration kSeenEvery = absl::Seconds(15);
 
@@ -103,6 +104,9 @@ class ControlService final : public v1::Control::Service {
     }
     if (static_cast<std::size_t>(hello.sources_size()) > kMaxSources) {
       return Error(ErrorKind::kUsage, 6032, "unable to open the session: more than 1000 sources");
+    }
+    if (static_cast<std::size_t>(hello.running_jobs_size()) > kMaxRunningJobs) {
+      return Error(ErrorKind::kUsage, 6032, "unable to open the session: more than 1000 jobs");
     }
     agent.host = hello.host().substr(0, kMaxText);
     agent.software_version = hello.software_version().substr(0, kMaxText);

@@ -93,9 +93,9 @@ class TestController {
     store_.reset();
   }
 
-  // Makes the installation belong to the agent's owner, on the first call, and enrols the agent
-  // with its sources.
-  rpc::TlsIdentity Enrol(const AgentDomain& agent, const std::vector<std::string>& sources) {
+  // Makes the installation belong to the agent's owner, on the first call, and adds the agent,
+  // which has published nothing yet.
+  rpc::TlsIdentity EnrolWithoutDomain(const AgentDomain& agent) {
     if (!Value(catalog_->GetInstallation()).owner) {
       Check(catalog_->SetOwner(agent.owner.public_key, agent.Recipients(), 1));
     }
@@ -109,19 +109,25 @@ class TestController {
     row.name = name;
     row.key_pin = Value(rpc::ReadCertificate(identity.certificate_pem)).key_pin;
     Check(catalog_->Enrol(token, "secret", row, 1).status());
-    Check(catalog_->SetAgentDomain(row.id, agent.secrets.domain));
-    Check(store_->PutIdentity(agent.secrets.domain, row.id, agent.identity_document,
+    return identity;
+  }
+  // The same, and its domain and sources.
+  rpc::TlsIdentity Enrol(const AgentDomain& agent, const std::vector<std::string>& sources) {
+    const rpc::TlsIdentity identity = EnrolWithoutDomain(agent);
+    const AgentId& id = agent.identity.agent_id;
+    Check(catalog_->SetAgentDomain(id, agent.secrets.domain));
+    Check(store_->PutIdentity(agent.secrets.domain, id, agent.identity_document,
                               agent.secrets_document));
     std::vector<catalog::SourceRow> rows;
     for (const std::string& source : sources) {
       catalog::SourceRow source_row;
       source_row.id = agent.Source(source);
-      source_row.agent = row.id;
+      source_row.agent = id;
       source_row.name = source;
       source_row.kind = "files";
       rows.push_back(source_row);
     }
-    Check(catalog_->SetSources(row.id, rows));
+    Check(catalog_->SetSources(id, rows));
     return identity;
   }
 

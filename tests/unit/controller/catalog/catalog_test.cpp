@@ -224,16 +224,45 @@ TEST_F(CatalogTest, SourcesStayWithTheirAgent) {
   ASSERT_TRUE(catalog_->RemoveAgent("agent1").ok());
   EXPECT_EQ(CodeOf(AddSource(2, 3)), 5026) << "another domain";
 
-  ASSERT_TRUE(catalog_->AddToken({"r", Sha256("s"), "replacement", 10}).ok());
+  ASSERT_TRUE(catalog_->AddToken({"r", Sha256("s"), "agent1", 10}).ok());
   AgentRow replacement;
   replacement.id = IdOf<AgentId>(9);
-  replacement.name = "replacement";
+  replacement.name = "agent1";
   ASSERT_TRUE(catalog_->Enrol("r", "s", replacement, 1).ok());
   EXPECT_EQ(CodeOf(AddSource(9, 3)), 5026) << "no domain yet";
   ASSERT_TRUE(catalog_->SetAgentDomain(replacement.id, IdOf<DomainId>(1)).ok());
   ASSERT_TRUE(AddSource(9, 3).ok());
   Reopen();
   EXPECT_EQ(catalog_->GetSource(IdOf<SourceId>(3))->agent, replacement.id);
+}
+
+TEST_F(CatalogTest, ADomainBelongsToOneAgentAndToItsSuccessor) {
+  const auto enrol = [this](std::uint64_t number, const std::string& name) {
+    EXPECT_TRUE(catalog_->AddToken({name + "'s", Sha256("s"), name, 10}).ok());
+    AgentRow row;
+    row.id = IdOf<AgentId>(number);
+    row.name = name;
+    EXPECT_TRUE(catalog_->Enrol(name + "'s", "s", row, 1).ok());
+    return row.id;
+  };
+  const auto domain_of = [this](std::uint64_t number) {
+    return catalog_->GetAgent(IdOf<AgentId>(number))->domain;
+  };
+  AddAgent(1);  // agent1 with domain 1
+  const AgentId thief = enrol(5, "thief");
+  EXPECT_EQ(CodeOf(catalog_->SetAgentDomain(thief, IdOf<DomainId>(1))), 5069);
+  EXPECT_EQ(domain_of(5), std::nullopt);
+  EXPECT_TRUE(catalog_->SetAgentDomain(IdOf<AgentId>(1), IdOf<DomainId>(1)).ok()) << "its own";
+
+  // The owner's token says who takes the place of an agent that was removed: it is for its name.
+  ASSERT_TRUE(catalog_->RemoveAgent("agent1").ok());
+  EXPECT_EQ(CodeOf(catalog_->SetAgentDomain(thief, IdOf<DomainId>(1))), 5069) << "of another name";
+  EXPECT_EQ(domain_of(5), std::nullopt);
+  const AgentId successor = enrol(6, "agent1");
+  EXPECT_TRUE(catalog_->SetAgentDomain(successor, IdOf<DomainId>(1)).ok());
+  EXPECT_EQ(domain_of(6), IdOf<DomainId>(1));
+  EXPECT_EQ(CodeOf(catalog_->SetAgentDomain(thief, IdOf<DomainId>(1))), 5069);
+  EXPECT_TRUE(catalog_->SetAgentDomain(thief, IdOf<DomainId>(5)).ok()) << "one of its own";
 }
 
 TEST_F(CatalogTest, TheLastFailureOfASource) {
