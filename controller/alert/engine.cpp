@@ -183,7 +183,8 @@ absl::StatusOr<std::uint64_t> Engine::HoldAfterReturn(const Problem& problem,
   ASSIGN_OR_RETURN(const auto messages, book_.MessagesOf(alert.id));
   const bool heard = std::any_of(messages.begin(), messages.end(),
                                  [](const MessageRow& message) { return message.attempts > 0; });
-  if (heard) return alert.resolved_at_ms + SpanMs(kGroupTime);
+  // A clock that was set back may have let it end "later" than now.
+  if (heard) return std::min(alert.resolved_at_ms, now) + SpanMs(kGroupTime);
   if (!problem.in_bursts) return now;
   return std::clamp(alert.opened_at_ms + SpanMs(kGroupTime), now, now + SpanMs(kQuiet));
 }

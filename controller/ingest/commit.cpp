@@ -44,7 +44,7 @@ absl::Status CheckPlace(catalog::Catalog& catalog, store::Store& store, const Co
 }  // namespace
 
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
-                                                store::Store& store, const CommitInput& input) {
+                                                store::Store& store, CommitInput input) {
   RETURN_IF_ERROR(catalog.SettleDoubt());
   ASSIGN_OR_RETURN(const auto before, catalog.FindRun(input.source, input.run_id));
   if (before) return catalog::CommitResult{*before, {}};
@@ -88,6 +88,7 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   HOLDFAST_FAIL_POINT("commit.record");
   RETURN_IF_ERROR(store.PutRecord(input.source, clear.seq, input.record, input.reference_list));
+  Bytes().swap(input.reference_list);
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
   HOLDFAST_FAIL_POINT("commit.facts");
   RETURN_IF_ERROR(store.PutCommitFacts(

@@ -21,7 +21,8 @@ struct CommitInput {
   std::uint64_t stored_bytes = 0;
 };
 
+// By value: the encoded list goes as soon as it is on disk, so that a large one is held once.
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
-                                                store::Store& store, const CommitInput& input);
+                                                store::Store& store, CommitInput input);
 
 }  // namespace holdfast::ingest

@@ -299,7 +299,7 @@ class Session {
     RETURN_IF_ERROR(writer_.Finish());
     input.stored_bytes = writer_.stored_bytes();
     ASSIGN_OR_RETURN(const catalog::CommitResult result,
-                     CommitRun(shared_.env, shared_.catalog, shared_.store, input));
+                     CommitRun(shared_.env, shared_.catalog, shared_.store, std::move(input)));
     HOLDFAST_FAIL_POINT("ingest.send-committed");
     v1::BackupReply reply;
     if (result.missing.empty()) {

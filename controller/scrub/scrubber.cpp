@@ -26,6 +26,12 @@ std::vector<catalog::SealedPack>::const_iterator After(
       [](const PackName& name, const catalog::SealedPack& pack) { return name < pack.name; });
 }
 
+absl::Status NotNow(std::string_view what, const PackName& name) {
+  return Error(ErrorKind::kUnreachable, 5079,
+               fmt::format("unable to {} pack {}: the store takes no writes now", what, name.hex()),
+               "Look at the controller's log and at the disk, then run 'holdfast scrub --all'.");
+}
+
 }  // namespace
 
 Scrubber::Scrubber(Env env, catalog::Catalog& catalog, store::Store& store, std::string state_path,
@@ -107,6 +113,11 @@ absl::Status Scrubber::ReadDue(std::stop_token stop) {
   }
 }
 
+// After a failed write somebody has to try whether the disk is well again: repairs are writes.
+absl::Status Scrubber::ProbeAfterFailure() {
+  return store_.writable() ? absl::OkStatus() : store_.Probe();
+}
+
 absl::Status Scrubber::EndRound(absl::Time next_begins) {
   ASSIGN_OR_RETURN(const std::uint64_t orphans, store_.RemoveOrphanedParity());
   if (orphans > 0) log::Info("removed the parity of {} packs that are gone", orphans);
@@ -121,6 +132,7 @@ absl::StatusOr<ScrubReport> Scrubber::Run(ScrubScope scope,
                                           const std::function<bool(const ScrubProgress&)>& go_on) {
   const absl::Duration began = env_.clock.Monotonic();
   std::lock_guard running(run_mutex_);
+  RETURN_IF_ERROR(ProbeAfterFailure());
   PackName position;
   if (scope == ScrubScope::kRestOfRound) {
     std::lock_guard lock(state_mutex_);
@@ -129,6 +141,7 @@ absl::StatusOr<ScrubReport> Scrubber::Run(ScrubScope scope,
   ASSIGN_OR_RETURN(const auto packs, catalog_.ListPacks());
   const auto first = After(packs, position);
   ScrubReport report;
+  absl::Status failure;  // the first
   ScrubProgress progress;
   progress.packs_total = static_cast<std::uint64_t>(packs.end() - first);
   progress.bytes_total = BytesOf({first, packs.end()});
@@ -141,7 +154,8 @@ absl::StatusOr<ScrubReport> Scrubber::Run(ScrubScope scope,
           return go_on(progress);
         },
         &report);
-    RETURN_IF_ERROR(checked);
+    if (absl::IsCancelled(checked)) return checked;
+    failure.Update(checked);  // the others are read all the same
     ++progress.packs_done;
     progress.bytes_done = before + pack->size_bytes;
     if (!go_on(progress)) return absl::CancelledError("stopped");
@@ -150,6 +164,7 @@ absl::StatusOr<ScrubReport> Scrubber::Run(ScrubScope scope,
     state_.position = pack->name;
     RETURN_IF_ERROR(SaveScrubState(env_.fs, state_path_, state_));
   }
+  RETURN_IF_ERROR(failure);
   RETURN_IF_ERROR(EndRound(env_.clock.Now()));
   ASSIGN_OR_RETURN(report.damage, catalog_.ListDamage());
   report.duration = env_.clock.Monotonic() - began;
@@ -160,6 +175,8 @@ absl::Status Scrubber::CheckPack(const catalog::SealedPack& pack, const store::R
                                  ScrubReport* report) {
   ASSIGN_OR_RETURN(const store::PackCheck check, store_.CheckPack(pack.name, pace));
   if (check == store::PackCheck::kStopped) return absl::CancelledError("stopped");
+  // Nothing is marked: what parity still has is not lost.
+  if (check == store::PackCheck::kNotNow) return NotNow("repair", pack.name);
   if (check == store::PackCheck::kMissing) {
     // Collected between the list and now: its chunks lie elsewhere, or are needed by nobody.
     const auto chunks = catalog_.LiveChunksOf(pack.name);
@@ -175,6 +192,7 @@ absl::Status Scrubber::CheckPack(const catalog::SealedPack& pack, const store::R
   report->bytes += pack.size_bytes;
   if (check == store::PackCheck::kRepaired) ++report->repaired;
   if (check == store::PackCheck::kParityMade) ++report->parity_made;
+  if (check == store::PackCheck::kParityNotNow) return NotNow("write the parity of", pack.name);
   return absl::OkStatus();
 }
 

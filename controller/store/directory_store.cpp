@@ -181,7 +181,8 @@ class DirectoryStore final : public Store {
   absl::Status Probe() override { return files_->Probe(); }
 
  private:
-  // Damage is repaired from parity, if that is possible, and read once more.
+  // Damage is repaired from parity, if that is possible, and read once more; on a disk that takes
+  // no writes it is repaired in memory, so that it is not taken for lost.
   absl::StatusOr<Bytes> ReadFinished(const PackName& name, std::uint64_t offset,
                                      std::uint32_t length) {
     bool index_is_bad = false;
@@ -189,8 +190,24 @@ class DirectoryStore final : public Store {
     const bool damaged = index_is_bad || absl::IsDataLoss(object.status()) ||
                          KindOf(object.status()) == ErrorKind::kFailed;
     if (object.ok() && !index_is_bad) return object;
-    if (!damaged || !health_.Repair(name)) return object;
-    return TryReadFinished(name, offset, length, &index_is_bad);
+    if (!damaged) return object;
+    switch (health_.Repair(name)) {
+      case PackHealth::Outcome::kRepaired:
+        return TryReadFinished(name, offset, length, &index_is_bad);
+      case PackHealth::Outcome::kNotNow:
+        return ReadRecovered(name, offset, length, std::move(object));
+      case PackHealth::Outcome::kBeyond:
+        break;
+    }
+    return object;
+  }
+
+  // A disk that takes no writes: the object out of the repaired pack in memory, else `otherwise`.
+  absl::StatusOr<Bytes> ReadRecovered(const PackName& name, std::uint64_t offset,
+                                      std::uint32_t length, absl::StatusOr<Bytes> otherwise) {
+    const auto pack = health_.Recovered(name);
+    if (!pack.ok() || offset > pack->size() || length > pack->size() - offset) return otherwise;
+    return pack->substr(offset, length);
   }
 
   absl::StatusOr<Bytes> TryReadFinished(const PackName& name, std::uint64_t offset,

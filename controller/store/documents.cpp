@@ -71,9 +71,15 @@ absl::StatusOr<Bytes> Documents::Get(const std::string& path) const {
 absl::Status Documents::Remove(const std::string& path) {
   std::lock_guard lock(mutex_);
   const std::string full = JoinPath(files_->root, path);
-  if (!files_->fs.Exists(full)) return absl::OkStatus();
-  RETURN_IF_ERROR(files_->AfterWrite(files_->fs.Remove(full)));
-  return files_->AfterSync(files_->fs.SyncDirectory(ParentPath(full)));
+  const std::string directory = ParentPath(full);
+  if (files_->fs.Exists(full)) {
+    RETURN_IF_ERROR(files_->AfterWrite(files_->fs.Remove(full)));
+  } else if (!files_->fs.Exists(directory)) {
+    return absl::OkStatus();
+  }
+  // Also what is gone already: an attempt that was killed, or whose sync failed, left it to come
+  // back after a power cut.
+  return files_->AfterSync(files_->fs.SyncDirectory(directory));
 }
 
 absl::Status Documents::RemoveTemporaries() {

@@ -12,7 +12,9 @@ enum class PackCheck {
   kRepaired,    // was damaged, has its name again
   kDamaged,     // beyond repair: its objects are checked one by one
   kMissing,
-  kStopped,  // `pace` said so
+  kNotNow,        // damaged, and the repair could not be written: perhaps later
+  kParityNotNow,  // sound, and its parity could not be written: perhaps later
+  kStopped,       // `pace` said so
 };
 
 // Called with the bytes read since the last call; may wait. False: stop.

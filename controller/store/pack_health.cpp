@@ -119,51 +119,64 @@ absl::StatusOr<PackCheck> PackHealth::Check(const PackName& name, const ReadPace
   if (absl::IsCancelled(sum.status())) return PackCheck::kStopped;
   if (absl::IsNotFound(sum.status())) return PackCheck::kMissing;
   const bool sound = sum.ok() && *sum == Sum::kRight;
-  if (!sound && !Repair(name)) return PackCheck::kDamaged;
+  if (!sound) {
+    const Outcome outcome = Repair(name);
+    if (outcome == Outcome::kBeyond) return PackCheck::kDamaged;
+    if (outcome == Outcome::kNotNow) return PackCheck::kNotNow;
+  }
   const auto made = CompleteParity(name);
   if (!made.ok()) {
     log::Error("unable to write the parity of pack {}: {}", name.hex(), MessageOf(made.status()));
   }
   if (!sound) return PackCheck::kRepaired;
-  return made.ok() && *made ? PackCheck::kParityMade : PackCheck::kSound;
+  if (!made.ok()) return PackCheck::kParityNotNow;
+  return *made ? PackCheck::kParityMade : PackCheck::kSound;
 }
 
-bool PackHealth::Repair(const PackName& name) {
+PackHealth::Outcome PackHealth::Repair(const PackName& name) {
   std::lock_guard lock(mutex_);
-  if (beyond_.contains(name)) return false;
+  if (beyond_.contains(name)) return Outcome::kBeyond;
   const absl::Status status = RepairLocked(name);
-  if (status.ok()) return true;
+  if (status.ok()) return Outcome::kRepaired;
   log::Error("{}", MessageOf(status));
   // A store that takes no writes may be well later.
-  if (files_->writable() && KindOf(status) == ErrorKind::kIntegrity) {
-    if (beyond_.size() >= kRemembered) beyond_.clear();
-    beyond_.insert(name);
+  if (KindOf(status) != ErrorKind::kIntegrity) return Outcome::kNotNow;
+  if (beyond_.size() >= kRemembered) beyond_.clear();
+  beyond_.insert(name);
+  return Outcome::kBeyond;
+}
+
+absl::StatusOr<Bytes> PackHealth::Recovered(const PackName& name) {
+  std::lock_guard lock(mutex_);
+  return RecoverLocked(name);
+}
+
+absl::StatusOr<Bytes> PackHealth::RecoverLocked(const PackName& name) {
+  ASSIGN_OR_RETURN(Bytes file, ReadAround(files_->fs, PackFile(name)));
+  if (Sha256(file).view() == name.view()) return file;  // repaired a moment ago
+  if (auto repaired = WithIndexMadeAnew(name, file)) return *std::move(repaired);
+  const auto bytes = files_->fs.ReadFile(ParityFile(*files_, name), kMaxParityFileBytes);
+  if (!bytes.ok()) {
+    return Error(ErrorKind::kIntegrity, 5019,
+                 fmt::format("unable to repair pack '{}': it has no parity file", name.hex()));
   }
-  return false;
+  ASSIGN_OR_RETURN(const Parity parity, Parity::Decode(*bytes));
+  if (parity.pack() != name) {
+    return Error(
+        ErrorKind::kIntegrity, 5019,
+        fmt::format("unable to repair pack '{}': its parity is of another pack", name.hex()));
+  }
+  return parity.Repair(std::move(file));
 }
 
 absl::Status PackHealth::RepairLocked(const PackName& name) {
-  ASSIGN_OR_RETURN(Bytes file, ReadAround(files_->fs, PackFile(name)));
-  if (Sha256(file).view() == name.view()) return absl::OkStatus();  // repaired a moment ago
-  auto repaired = WithIndexMadeAnew(name, file);
-  if (!repaired) {
-    const auto bytes = files_->fs.ReadFile(ParityFile(*files_, name), kMaxParityFileBytes);
-    if (!bytes.ok()) {
-      return Error(ErrorKind::kIntegrity, 5019,
-                   fmt::format("unable to repair pack '{}': it has no parity file", name.hex()));
-    }
-    ASSIGN_OR_RETURN(const Parity parity, Parity::Decode(*bytes));
-    if (parity.pack() != name) {
-      return Error(
-          ErrorKind::kIntegrity, 5019,
-          fmt::format("unable to repair pack '{}': its parity is of another pack", name.hex()));
-    }
-    ASSIGN_OR_RETURN(repaired, parity.Repair(std::move(file)));
-  }
-  RETURN_IF_ERROR(files_->CheckWritable(repaired->size()));
+  ASSIGN_OR_RETURN(const Bytes repaired, RecoverLocked(name));
+  const auto there = ReadWhole(name, nullptr);
+  if (there.ok() && *there == Sum::kRight) return absl::OkStatus();
+  RETURN_IF_ERROR(files_->CheckWritable(repaired.size()));
   HOLDFAST_FAIL_POINT("scrub.repair");
-  RETURN_IF_ERROR(files_->AfterWrite(files_->fs.WriteAtomically(PackFile(name), *repaired)));
-  log::Warn("repaired pack {} ({} bytes)", name.hex(), repaired->size());
+  RETURN_IF_ERROR(files_->AfterWrite(files_->fs.WriteAtomically(PackFile(name), repaired)));
+  log::Warn("repaired pack {} ({} bytes)", name.hex(), repaired.size());
   return absl::OkStatus();
 }
 

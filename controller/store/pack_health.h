@@ -28,14 +28,18 @@ class PackHealth {
 
   // Reads every byte of the pack and of its parity; repairs and completes what it can.
   absl::StatusOr<PackCheck> Check(const PackName& name, const ReadPace& pace);
-  // After a read found damage. True: the pack has its name now. A pack that was found beyond repair
-  // is not read again before the next Check.
-  bool Repair(const PackName& name);
+  // After a read found damage. A pack that was found beyond repair is not read again before the
+  // next Check. Not now: what was repaired could not be written; Recovered has it.
+  enum class Outcome { kRepaired, kBeyond, kNotNow };
+  Outcome Repair(const PackName& name);
+  // The bytes that the pack should have, in memory only.
+  absl::StatusOr<Bytes> Recovered(const PackName& name);
 
  private:
   enum class Sum { kRight, kWrong, kUnreadable };
   absl::StatusOr<Sum> ReadWhole(const PackName& name, const ReadPace& pace) const;
   absl::Status RepairLocked(const PackName& name);
+  absl::StatusOr<Bytes> RecoverLocked(const PackName& name);
   absl::StatusOr<bool> CompleteParity(const PackName& name) const;
   std::string PackFile(const PackName& name) const;
 

@@ -1,7 +1,8 @@
 // How the catalog bears size: rows a second, questions, commits, collection, and how long ingest is
 // held up by the others. Prints one table.
 //
-//   build/release/bin/bench_catalog 1000000 /var/tmp/catalog-bench
+//   build/release/bin/bench_catalog 1000000 /var/tmp/catalog-bench       one source has them all
+//   build/release/bin/bench_catalog 10000000 /var/tmp/catalog-bench 10   ten sources, a tenth each
 //
 // Every transaction is as durable as in the product. One thread stores packs meanwhile where the
 // table says so.
@@ -82,19 +83,23 @@ void Line(const std::string& what, std::uint64_t rows, Times& times) {
 
 class Bench {
  public:
-  explicit Bench(const std::string& directory)
-      : path_(directory + "/catalog.db"), catalog_(Value(Catalog::Open(RealEnv(), path_))) {
+  Bench(const std::string& directory, std::uint64_t sources)
+      : seqs_(sources),
+        path_(directory + "/catalog.db"),
+        catalog_(Value(Catalog::Open(RealEnv(), path_))) {
     Check(catalog_->AddToken({"token", Sha256("secret"), "agent", 1000}));
     AgentRow agent;
     agent.id = IdOf<AgentId>(1);
     agent.name = "agent";
     Check(catalog_->Enrol("token", "secret", agent, 1).status());
     Check(catalog_->SetAgentDomain(agent.id, domain_));
-    SourceRow source;
-    source.id = source_;
-    source.name = "source";
-    source.kind = "files";
-    Check(catalog_->SetSources(agent.id, {source}));
+    std::vector<SourceRow> rows(sources);
+    for (std::uint64_t i = 0; i < sources; ++i) {
+      rows[i].id = IdOf<SourceId>(i);
+      rows[i].name = fmt::format("source-{}", i);
+      rows[i].kind = "files";
+    }
+    Check(catalog_->SetSources(agent.id, rows));
   }
 
   void Store(std::uint64_t begin, std::uint64_t end, Times& times) {
@@ -122,19 +127,21 @@ class Bench {
     }
   }
 
-  void Commit(std::vector<ChunkId> added, std::vector<ChunkId> removed, Times& times) {
+  void Commit(std::uint64_t source, std::vector<ChunkId> added, std::vector<ChunkId> removed,
+              Times& times) {
+    const std::uint64_t seq = ++seqs_[source];
     SnapshotCommit commit;
-    commit.source = source_;
-    commit.seq = ++seq_;
-    commit.run_id = IdOf<KeyId>(seq_).bytes();
-    commit.snapshot_id = IdOf<Hash256>(seq_);
-    commit.full = seq_ == 1;
+    commit.source = IdOf<SourceId>(source);
+    commit.seq = seq;
+    commit.run_id = IdOf<KeyId>(seq * seqs_.size() + source).bytes();
+    commit.snapshot_id = IdOf<Hash256>(seq * seqs_.size() + source);
+    commit.full = seq == 1;
     commit.added = std::move(added);
     commit.removed = std::move(removed);
     std::sort(commit.added.begin(), commit.added.end());
     std::sort(commit.removed.begin(), commit.removed.end());
     times.Take([&] {
-      const CommitResult result = Value(catalog_->CommitSnapshot(commit, seq_ * 1000));
+      const CommitResult result = Value(catalog_->CommitSnapshot(commit, seq * 1000));
       HOLDFAST_CHECK(result.missing.empty());
       return result.snapshot.seq;
     });
@@ -159,17 +166,19 @@ class Bench {
 
   void Collect() {
     Collection& collection = catalog_->collection();
-    std::vector<std::uint64_t> seqs;
-    for (std::uint64_t seq = 1; seq < seq_; ++seq) seqs.push_back(seq);
-    Check(collection.Forget(source_, seqs, 1));
     Times purge;
     std::uint64_t purged = 0;
-    for (const std::uint64_t seq : seqs) {
-      for (bool more = true; more;) {
-        const Step step =
-            purge.Take([&] { return Value(collection.PurgeStep(source_, seq, 100)); });
-        purged += step.rows;
-        more = step.more;
+    for (std::uint64_t source = 0; source < seqs_.size(); ++source) {
+      const SourceId id = IdOf<SourceId>(source);
+      std::vector<std::uint64_t> seqs;
+      for (std::uint64_t seq = 1; seq < seqs_[source]; ++seq) seqs.push_back(seq);
+      Check(collection.Forget(id, seqs, 1));
+      for (const std::uint64_t seq : seqs) {
+        for (bool more = true; more;) {
+          const Step step = purge.Take([&] { return Value(collection.PurgeStep(id, seq, 100)); });
+          purged += step.rows;
+          more = step.more;
+        }
       }
     }
     Line("purge of all but the newest: spans", purged, purge);
@@ -192,18 +201,18 @@ class Bench {
     Line(what, rows, times);
   }
 
+  std::vector<std::uint64_t> seqs_;  // the newest of each source
   const std::string path_;
   const std::unique_ptr<Catalog> catalog_;
   const DomainId domain_ = IdOf<DomainId>(1);
-  const SourceId source_ = IdOf<SourceId>(1);
   std::atomic<std::uint64_t> packs_ = 0;
   std::atomic<std::uint64_t> chunks_ = 0;  // stored in all
-  std::uint64_t seq_ = 0;
-  std::uint64_t extra_ = 1ull << 40;  // numbers of the chunks that are stored beside
+  std::uint64_t extra_ = 1ull << 40;       // numbers of the chunks that are stored beside
 };
 
-void Run(std::uint64_t chunks, const std::string& directory) {
-  Bench bench(directory);
+void Run(std::uint64_t chunks, const std::string& directory, std::uint64_t sources) {
+  Bench bench(directory, sources);
+  const std::uint64_t each = chunks / sources;  // chunks of a source
   Times store;
   bench.Store(0, chunks, store);
   Line("chunks stored, 64 in a pack", chunks, store);
@@ -214,32 +223,34 @@ void Run(std::uint64_t chunks, const std::string& directory) {
   bench.Ask(1ull << 50, (1ull << 50) + 100'000, 1, misses);
   Line("questions of 256, none there", misses.size() * kQuestionIds, misses);
 
-  std::vector<ChunkId> all;
-  for (std::uint64_t i = 0; i < chunks; ++i) all.push_back(IdOf<ChunkId>(i));
-  bench.Beside("the first commit", [&] {
+  bench.Beside("the first commits", [&] {
     Times first;
-    bench.Commit(all, {}, first);
-    Line("first commit: chunks", chunks, first);
+    for (std::uint64_t source = 0; source < sources; ++source) {
+      std::vector<ChunkId> all;
+      for (std::uint64_t i = 0; i < each; ++i) all.push_back(IdOf<ChunkId>(source * each + i));
+      bench.Commit(source, std::move(all), {}, first);
+    }
+    Line("first commits: chunks", each * sources, first);
   });
 
-  const std::uint64_t changed = std::max<std::uint64_t>(1, chunks / 100);
-  for (int day = 0; day < kDays; ++day) {
-    Times fresh;
-    const std::uint64_t begin = chunks + static_cast<std::uint64_t>(day) * changed;
-    bench.Store(begin, begin + changed, fresh);
-  }
+  const std::uint64_t changed = std::max<std::uint64_t>(1, each / 100);
+  Times fresh;
+  bench.Store(chunks, chunks + changed * sources * kDays, fresh);
   bench.Beside("commits of 1 % changed", [&] {
     Times commits;
     for (std::uint64_t day = 0; day < kDays; ++day) {
-      std::vector<ChunkId> added;
-      std::vector<ChunkId> removed;
-      for (std::uint64_t i = 0; i < changed; ++i) {
-        added.push_back(IdOf<ChunkId>(chunks + day * changed + i));
-        removed.push_back(IdOf<ChunkId>(i * 100 + day));  // scattered, each once
+      for (std::uint64_t source = 0; source < sources; ++source) {
+        const std::uint64_t fresh_begin = chunks + (day * sources + source) * changed;
+        std::vector<ChunkId> added;
+        std::vector<ChunkId> removed;
+        for (std::uint64_t i = 0; i < changed; ++i) {
+          added.push_back(IdOf<ChunkId>(fresh_begin + i));
+          removed.push_back(IdOf<ChunkId>(source * each + i * 100 + day));  // scattered, each once
+        }
+        bench.Commit(source, std::move(added), std::move(removed), commits);
       }
-      bench.Commit(std::move(added), std::move(removed), commits);
     }
-    Line("commits of 1 % changed: spans", 2 * changed * kDays, commits);
+    Line("commits of 1 % changed: spans", 2 * changed * sources * kDays, commits);
   });
   fmt::print("catalog: {:.1f} bytes a chunk of {}\n",
              bench.bytes() / static_cast<double>(bench.chunks()), bench.chunks());
@@ -247,7 +258,7 @@ void Run(std::uint64_t chunks, const std::string& directory) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   fmt::print("peak memory {} MiB, of it {} MiB the benchmark's own list of ids\n",
-             usage.ru_maxrss / 1024, chunks * sizeof(ChunkId) / (1 << 20));
+             usage.ru_maxrss / 1024, each * sizeof(ChunkId) / (1 << 20));
 }
 
 }  // namespace
@@ -255,9 +266,11 @@ void Run(std::uint64_t chunks, const std::string& directory) {
 
 int main(int argc, char** argv) {
   const std::uint64_t chunks = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 0;
-  if (argc != 3 || chunks < 1000) {
+  const std::uint64_t sources = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1;
+  if (argc < 3 || argc > 4 || sources < 1 || chunks / sources < 1000) {
     std::fputs(
-        "usage: bench_catalog CHUNKS DIRECTORY   (1000 or more; the directory must not exist)\n",
+        "usage: bench_catalog CHUNKS DIRECTORY [SOURCES]\n"
+        "(1000 chunks of a source or more; the directory must not exist)\n",
         stderr);
     return 2;
   }
@@ -265,7 +278,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "error: '{}' exists already; name a new directory\n", argv[2]);
     return 2;
   }
-  holdfast::catalog::Run(chunks, argv[2]);
+  holdfast::catalog::Run(chunks, argv[2], sources);
   std::filesystem::remove_all(argv[2]);
   return 0;
 }

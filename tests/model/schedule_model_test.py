@@ -1,4 +1,4 @@
-"""Sixty simulated days of schedules, retention and objectives, decided a second time.
+"""Sixty simulated days of schedules, retention, objectives and alerts, decided a second time.
 
 simulate_schedules runs the real components in a world with outages, crashes, agents that are away,
 clocks that are set and runs that fail, and prints what happened. This model decides from the same
@@ -90,6 +90,9 @@ class Source:
         self.forget()
         # The catalog.
         self.snapshots = {}  # seq -> [taken, committed at, verified]
+        self.failure = False     # the last run failed, and no snapshot came since
+        self.missed_at = None    # a run was late or skipped, and no backup succeeded since
+        self.watched_since = None
 
     def forget(self):
         self.state = "idle"
@@ -124,6 +127,31 @@ class Source:
         if not connected:
             self.waiting_since, self.told_late = running, False
         return [("claimed again", None)]
+
+    def age(self, now):
+        """Of the newest restorable point."""
+        seq = max(self.snapshots, default=0)
+        return max(0, now - (min(self.snapshots[seq][:2]) if seq else self.first_seen))
+
+    def objective(self, now):
+        age, rpo = self.age(now), self.plan[4]
+        return "met" if age <= rpo else "late" if age <= rpo + rpo // 24 else "broken"
+
+    def wrong(self, now):
+        """The kinds of alert that must be open."""
+        if self.watched_since is None:
+            self.watched_since = now
+        success = self.snapshots[max(self.snapshots)][1] if self.snapshots else None
+        if self.missed_at is not None and success is not None and success > self.missed_at:
+            self.missed_at = None
+        if now - max(success or 0, self.watched_since) > 25 * HOUR:
+            yield "no-success"
+        if self.failure:
+            yield "failure"
+        if self.missed_at is not None:
+            yield "missed"
+        if self.objective(now) == "broken":
+            yield "objective"
 
     def next_after(self, at):
         return self.times[bisect.bisect_right(self.times, at)]
@@ -189,6 +217,10 @@ class Model:
         self.expected = []   # (source, what, detail) of the look that is under way
         self.cut = False
         self.counts = {}
+        self.started = self.agent_seen = 0   # by the clock on the wall
+        self.open = {}      # (kind, subject) -> since when, by the running clock
+        self.told = {}      # (kind, subject) -> key, of what people were told and not that it is over
+        self.steady_since = 0  # the clock was set or the controller started: waits by the wall's clock differ
 
     def count(self, what):
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -197,6 +229,8 @@ class Model:
         key = next(iter(line))
         if key not in ("did", "claimed", "sent", "die"):
             self.test.assertEqual(self.expected, [], f"was not done, before {line}")
+        if key == "tick":
+            self.nobody_was_forgotten()
         getattr(self, "on_" + key)(line)
 
     def on_source(self, line):
@@ -205,6 +239,7 @@ class Model:
 
     def on_start(self, line):
         self.now, self.running = line["start"], line["running"]
+        self.started, self.steady_since = self.now, self.running
         for source in self.sources.values():
             source.forget()
             source.take_up(self.now, self.running)
@@ -225,6 +260,8 @@ class Model:
         self.count("agent " + line["agent"])
 
     def on_tick(self, line):
+        if self.now is not None and line["tick"] - self.now != line["running"] - self.running:
+            self.steady_since = line["running"]
         self.now, self.running = line["tick"], line["running"]
 
     def on_settled(self, line):
@@ -236,6 +273,8 @@ class Model:
         self.test.assertTrue(self.expected, f"{name}: {what} {detail} at {self.now} was not expected")
         self.test.assertEqual(self.expected.pop(0), (name, what, detail), f"at {self.now}")
         self.count(what)
+        if what == "late" or (what == "skipped" and detail >= 2):
+            self.sources[name].missed_at = self.now
 
     def on_claimed(self, line):
         again = bool(self.expected) and self.expected[0][1] == "claimed again"
@@ -257,6 +296,7 @@ class Model:
         source.claimed = False
         if line["exit"] == 0:
             source.in_row = 0
+            source.failure, source.missed_at = False, None
         source.ended(line["exit"], line["at"], line["running"])
         self.count("result")
 
@@ -265,25 +305,57 @@ class Model:
         self.test.assertTrue(source.claimed, "a snapshot without a claim")
         self.test.assertFalse(source.committed, "a run was made twice")
         source.committed = True
+        source.failure = False
         source.snapshots[line["seq"]] = [line["taken"], line["at"], False]
         self.count("committed")
 
     def on_failed(self, line):
+        self.sources[line["failed"]].failure = True
         self.count("failed")
+
+    def on_alerts(self, line):
+        if self.connected:
+            self.agent_seen = self.now
+        expected = {(kind, name) for name, source in self.sources.items() for kind in source.wrong(self.now)}
+        if not self.connected and self.now - max(self.agent_seen, self.started) > 15 * MINUTE:
+            expected.add(("agent-silent", "host-1"))
+        found = {tuple(alert) for alert in line["alerts"] if alert[0] != "disk"}  # the disk is this machine's
+        self.test.assertEqual(found, expected, f"alerts at {self.now}")
+        self.open = {alert: self.open.get(alert, self.running) for alert in expected}
+        for kind, _ in expected:
+            self.count("alert " + kind)
+
+    def on_told(self, line):
+        """A message: about what is wrong, or once that it is over."""
+        alert = (line["kind"], line["subject"])
+        if alert[0] == "disk":
+            return
+        self.count("told " + line["told"])
+        if line["told"] == "resolve":
+            self.test.assertEqual(self.told.pop(alert, None), line["key"], f"nobody was told of {alert}, or otherwise")
+            self.test.assertNotIn(alert, self.open, "said to be over")
+            return
+        self.test.assertEqual(line["told"], "trigger")
+        self.test.assertIn(alert, self.open, "people are told of what is not so")
+        self.told[alert] = line["key"]
+
+    def nobody_was_forgotten(self):
+        """At the end of a look: what is wrong for long was told, what is over for long was said to be."""
+        for alert, since in self.open.items():
+            if self.running - max(since, self.steady_since) > 10 * MINUTE:
+                self.test.assertIn(alert, self.told, f"wrong since {since}, and nobody was told")
+        for alert in self.told:
+            if self.running - self.steady_since > 10 * MINUTE and alert not in self.open:
+                raise AssertionError(f"{alert} is over, and nobody was told")
 
     def on_verified(self, line):
         self.sources[line["verified"]].snapshots[line["seq"]][2] = True
 
     def on_objective(self, line):
         source = self.sources[line["objective"]]
-        since = source.first_seen
         seq = max(source.snapshots, default=0)
-        if seq:
-            since = min(source.snapshots[seq][:2])
-        age = max(0, self.now - since)
-        rpo = source.plan[4]
-        state = "met" if age <= rpo else "late" if age <= rpo + rpo // 24 else "broken"
-        self.test.assertEqual((line["state"], line["age"], line["seq"]), (state, age, seq), source.name)
+        state = source.objective(self.now)
+        self.test.assertEqual((line["state"], line["age"], line["seq"]), (state, source.age(self.now), seq), source.name)
         self.count("objective " + state)
 
     def on_retained(self, line):
@@ -348,7 +420,8 @@ class ScheduleModel(unittest.TestCase):
         if given:
             return
         for what in ("die", "agent away", "claimed", "claimed again", "skipped", "missed", "late", "caught up", "committed",
-                     "failed", "expired", "objective met", "objective late", "objective broken"):
+                     "failed", "expired", "alert no-success", "alert failure", "alert missed", "alert objective",
+                     "alert agent-silent", "told trigger", "told resolve", "objective met", "objective late", "objective broken"):
             self.assertGreater(total.get(what, 0), 3, f"the simulation hardly had any '{what}': {total}")
 
 

@@ -1,5 +1,5 @@
-// Sixty days of an installation with three sources: the real scheduler, retention rules and
-// objectives over a real catalog, beside agents and a clock that misbehave by a seed. Prints what
+// Sixty days of an installation with three sources: the real scheduler, retention rules, objectives
+// and alerts over a real catalog, beside agents and a clock that misbehave by a seed. Prints what
 // happened and what was decided, a JSON document a line; schedule_model_test.py decides the same on
 // its own.
 //
@@ -11,6 +11,9 @@
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
 #include "common/log/log.h"
+#include "controller/alert/alert_desk.h"
+#include "controller/alert/catalog_facts.h"
+#include "controller/daemon/alert_wiring.h"
 #include "controller/objective/objectives.h"
 #include "controller/retention/policy.h"
 #include "controller/schedule/retry.h"
@@ -61,20 +64,45 @@ T Must(absl::StatusOr<T> result) {
 
 void Print(Json line) { std::cout << line.dump() << '\n'; }
 
+// Takes every message and says so.
+class PrintingChannel final : public notify::Channel {
+ public:
+  const std::string& name() const override { return name_; }
+  std::string_view kind() const override { return "printed"; }
+  std::string target() const override { return ""; }
+  notify::Delivery Deliver(const notify::Message& message, std::stop_token) override {
+    Print({{"told", notify::NameOf(message.action)},
+           {"kind", message.kind},
+           {"subject", message.subject},
+           {"key", message.dedup_key}});
+    return notify::Delivery::Done();
+  }
+
+ private:
+  const std::string name_ = "everybody";
+};
+
 class PrintingObserver final : public schedule::ScheduleObserver {
  public:
+  // Alerts hear of it too, as in the controller.
+  void Attach(alert::EventSink& sink) { alerts_.Attach(sink); }
   void OnMissed(const catalog::SourceRow& source, std::uint64_t count) override {
     Print({{"did", "missed"}, {"source", source.name}, {"count", count}});
   }
   void OnLate(const catalog::SourceRow& source) override {
     Print({{"did", "late"}, {"source", source.name}});
+    alerts_.OnLate(source);
   }
   void OnSkipped(const catalog::SourceRow& source, std::uint64_t in_row) override {
     Print({{"did", "skipped"}, {"source", source.name}, {"in_row", in_row}});
+    alerts_.OnSkipped(source, in_row);
   }
   void OnCaughtUp(const catalog::SourceRow& source, absl::Time planned) override {
     Print({{"did", "caught up"}, {"source", source.name}, {"planned", ToMillis(planned)}});
   }
+
+ private:
+  daemon::ScheduleAlerts alerts_;
 };
 
 class World {
@@ -122,6 +150,7 @@ class World {
         continue;
       }
       agents_.TellKept();
+      LookForAlerts();
       if (step % 60 == 0) PrintObjectives();
       if (step % (24 * 60) == 720) Retain();
     }
@@ -135,7 +164,7 @@ class World {
         Must(catalog::Catalog::Open({clock_, rng_, RealFileSystem()}, directory_ + "/catalog.db"));
   }
   void AddSources() {
-    catalog::AgentRow agent;
+    catalog::AgentRow& agent = agent_;
     agent.id = rng_.DrawFixed<AgentId>();
     agent.name = "host-1";
     Must(catalog_->AddToken({Bytes(16, 't'), Sha256("secret"), agent.name, ~0ull >> 1}));
@@ -162,6 +191,7 @@ class World {
     const Env env{clock_, rng_, RealFileSystem()};
     objectives_ = std::make_unique<objective::Objectives>(
         env, *catalog_, Must(objective::ReadObjectiveConfig(document.root())));
+    StartAlerts(env);
     scheduler_ = std::make_unique<schedule::Scheduler>(
         env, *catalog_, agents_, Must(schedule::ReadScheduleConfig(document.root())), observer_);
     Print(
@@ -171,6 +201,7 @@ class World {
              {"exit", exit},
              {"at", ToMillis(clock_.now)},
              {"running", absl::ToInt64Milliseconds(clock_.running)}});
+      Note(source, exit);
       using Outcome = schedule::Scheduler::Outcome;
       const Outcome outcome = exit == 0                 ? Outcome::kDone
                               : schedule::MayPass(exit) ? Outcome::kFailed
@@ -181,6 +212,51 @@ class World {
     up_ = true;
     agents_.ControllerIsUp();
     agents_.TellKept();
+  }
+
+  void StartAlerts(const Env& env) {
+    std::vector<store::RecoveredPack> recovered;
+    store_ = Must(store::Store::Open(env, directory_, &recovered, 0));
+    facts_ = std::make_unique<alert::CatalogFacts>(
+        alert::CatalogFactsOptions{env,
+                                   catalog_.get(),
+                                   store_.get(),
+                                   nullptr,
+                                   [this](const AgentId&) { return agents_.connected(); },
+                                   {},
+                                   nullptr});
+    all_facts_ = std::make_unique<daemon::FactsWithObjectives>(*facts_, *objectives_);
+    alert::DeskOptions options{
+        env, catalog_.get(), all_facts_.get(), {}, "simulation", directory_ + "/alert.key", {}};
+    options.channels.push_back(std::make_unique<PrintingChannel>());
+    desk_ = Must(alert::AlertDesk::Open(std::move(options)));
+    observer_.Attach(desk_->engine());
+  }
+
+  // What the controller writes down of a result.
+  void Note(const SourceId& source, unsigned exit) {
+    if (exit == 0) {
+      Must(catalog_->ClearFailure(source));
+      desk_->engine().Report({alert::EventKind::kBackupSucceeded, source, ""});
+      return;
+    }
+    Must(catalog_->RecordFailure(source, {ToMillis(clock_.now), exit, 2001, "no"}));
+    desk_->engine().Report({alert::EventKind::kBackupFailed, source, "no"});
+    Print({{"failed", names_[source]}});
+  }
+
+  void LookForAlerts() {
+    if (agents_.connected()) {
+      agent_.last_seen_ms = ToMillis(clock_.now);
+      Must(catalog_->SetAgentSeen(agent_));
+    }
+    Must(desk_->LookOnce());
+    Json open = Json::array();
+    for (const catalog::AlertRow& alert : Must(catalog_->alerts().OpenAlerts())) {
+      open.push_back({alert.kind, alert.subject});
+    }
+    Print({{"alerts", open}});
+    Must(desk_->DeliverDue(*desk_->channels().front(), {}).status());
   }
 
   // Time, as it really passes. The clock on the wall may be set wrong beside it.
@@ -226,17 +302,17 @@ class World {
     Print({{"die", true}});
     agents_.ControllerDies();
     scheduler_.reset();
+    desk_.reset();
+    all_facts_.reset();
+    facts_.reset();
+    store_.reset();
     objectives_.reset();
   }
 
   void Ended(const SourceId& source, const Bytes& run_id, unsigned exit) {
     if (!up_) return;  // nobody is there to write it down
     const catalog::SourceRow row = Must(catalog_->GetSource(source));
-    if (exit != 0) {
-      Must(catalog_->RecordFailure(source, {ToMillis(clock_.now), exit, 2001, "no"}));
-      Print({{"failed", names_[source]}});
-      return;
-    }
+    if (exit != 0) return;
     catalog::SnapshotCommit commit;
     commit.source = source;
     commit.run_id = run_id;
@@ -246,7 +322,6 @@ class World {
     commit.content_bytes = 1'000'000 + random_() % 1'000'000;
     const auto result = Must(catalog_->CommitSnapshot(commit, ToMillis(clock_.now)));
     if (!result.missing.empty()) Must(absl::InternalError("missing chunks"));
-    Must(catalog_->ClearFailure(source));
     Print({{"committed", names_[source]},
            {"seq", commit.seq},
            {"taken", commit.taken_at_ms},
@@ -302,12 +377,17 @@ class World {
   test::SeededRng rng_;
   SimulatedClock clock_;
   const std::string directory_;
+  catalog::AgentRow agent_;
   std::map<SourceId, std::string> names_;
   std::map<SourceId, std::string> kinds_;
   PrintingObserver observer_;
   SimulatedAgents agents_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<store::Store> store_;
   std::unique_ptr<objective::Objectives> objectives_;
+  std::unique_ptr<alert::CatalogFacts> facts_;
+  std::unique_ptr<daemon::FactsWithObjectives> all_facts_;
+  std::unique_ptr<alert::AlertDesk> desk_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   absl::Time true_now_;
   bool up_ = false;

@@ -82,6 +82,18 @@ TEST_F(EngineTest, WhatComesAndGoesIsToldOncePerFiveMinutes) {
   EXPECT_EQ(Open()[0].count, 61u);
 }
 
+TEST_F(EngineTest, AClockThatIsSetBackHoldsNothingBackForLong) {
+  Fail("broken");
+  Pass(absl::Minutes(10));
+  Succeed(1);
+  Pass(absl::Minutes(1));
+  const std::size_t told = channel("ops").taken.size();
+  clock_.Move(-absl::Hours(48));  // what is over ended "in two days"
+  Fail("broken again");
+  Pass(absl::Minutes(6));
+  EXPECT_EQ(channel("ops").taken.size(), told + 1);
+}
+
 TEST_F(EngineTest, KilledBetweenEventAndDeliveryNothingIsLostAndNothingIsTwice) {
   Fail("no space");
   Restart({"ops", "pager"});

@@ -113,6 +113,30 @@ TEST_F(PackHealthTest, BothDamagedIsRepairedOrSaidToBeDamaged) {
   EXPECT_EQ(KindOf(Read(0).status()), ErrorKind::kIntegrity);
 }
 
+TEST_F(PackHealthTest, ADiskThatTakesNoWritesLosesNothingThatParityHas) {
+  FaultyFileSystem fs;
+  opened_.store.reset();
+  opened_ = OpenStore(directory_.path(), fs, 2);
+  Flip(path_, 200, 1);
+  fs.FailAt(0, Fault::kError);
+  EXPECT_EQ(Check(), PackCheck::kNotNow);
+  ASSERT_TRUE(fs.fired());
+  EXPECT_FALSE(opened_.store->writable());
+  for (std::size_t i = 0; i < objects_.size(); ++i) {
+    const auto object = Read(i);
+    ASSERT_TRUE(object.ok()) << object.status();
+    EXPECT_TRUE(*object == objects_[i].bytes) << "read out of what was repaired in memory";
+  }
+  EXPECT_FALSE(Load(path_) == whole_);
+  fs.Heal();
+  ASSERT_TRUE(opened_.store->Probe().ok());
+  EXPECT_EQ(Check(), PackCheck::kRepaired);
+  EXPECT_TRUE(Load(path_) == whole_);
+  stdfs::remove(parity_path_);
+  fs.FailAt(0, Fault::kError);
+  EXPECT_EQ(Check(), PackCheck::kParityNotNow);
+}
+
 TEST_F(PackHealthTest, ADamagedIndexNeedsNoParity) {
   stdfs::remove(parity_path_);
   Flip(path_, whole_.size() - 30, 3);
