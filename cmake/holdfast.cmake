@@ -32,7 +32,17 @@ if(HOLDFAST_SANITIZE)
   endif()
 endif()
 
-# holdfast_precompile(<target> base|grpc|cli|test|test_grpc): uses one of the precompiled headers of cmake/. A header
+# Folders (and those below them) whose lines scripts/coverage.sh counts. They are compiled without exceptions, which they
+# neither throw nor catch: otherwise what the compiler adds to clean up after one counts as lines that no test runs.
+set(HOLDFAST_MEASURED "" CACHE STRING "Folders whose lines are counted, e.g. common/format;agent/restore")
+# Tests run for milliseconds, the command line waits for people; both are built often. Lines of a header that were
+# compiled into their callers are not counted.
+set(HOLDFAST_QUICK_BUILD -O1)
+if(HOLDFAST_MEASURED)
+  set(HOLDFAST_QUICK_BUILD -O0)
+endif()
+
+# holdfast_precompile(<target> base|measured|grpc|cli|test|test_grpc): uses one of the precompiled headers of cmake/. A header
 # is valid only where the macros that it saw are the same, hence the definitions for all targets here: they are
 # those of the packages' own targets.
 add_compile_definitions(FMT_SHARED SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL SPDLOG_SHARED_LIB
@@ -45,7 +55,7 @@ function(holdfast_precompile TARGET KIND)
     return()
   endif()
   if(NOT TARGET holdfast_precompiled_${KIND})
-    set(HEADER ${CMAKE_SOURCE_DIR}/cmake/precompiled_${KIND}.h)
+    string(REPLACE "measured" "base" HEADER ${CMAKE_SOURCE_DIR}/cmake/precompiled_${KIND}.h)
     add_library(holdfast_precompiled_${KIND} OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
     target_include_directories(holdfast_precompiled_${KIND} PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(holdfast_precompiled_${KIND} PRIVATE fmt::fmt absl::statusor absl::time
@@ -57,13 +67,18 @@ function(holdfast_precompile TARGET KIND)
       target_link_libraries(holdfast_precompiled_${KIND} PRIVATE GTest::gmock GTest::gtest)
     endif()
     target_precompile_headers(holdfast_precompiled_${KIND} PRIVATE ${HEADER})
+    if(KIND STREQUAL "measured")
+      target_compile_options(holdfast_precompiled_${KIND} PRIVATE -fno-exceptions)
+    endif()
     if(KIND MATCHES "cli|test")
-      target_compile_options(holdfast_precompiled_${KIND} PRIVATE -O1)
+      target_compile_options(holdfast_precompiled_${KIND} PRIVATE ${HOLDFAST_QUICK_BUILD})
     endif()
   endif()
+  if(KIND STREQUAL "measured")
+    target_compile_options(${TARGET} PRIVATE -fno-exceptions)
+  endif()
   if(KIND MATCHES "cli|test")
-    # Tests run for milliseconds, the command line waits for people; both are built often.
-    target_compile_options(${TARGET} PRIVATE -O1 -fPIC)  # as the precompiled header
+    target_compile_options(${TARGET} PRIVATE ${HOLDFAST_QUICK_BUILD} -fPIC)  # as the precompiled header
   endif()
   target_precompile_headers(${TARGET} REUSE_FROM holdfast_precompiled_${KIND})
 endfunction()
@@ -87,6 +102,11 @@ function(holdfast_library FOLDER)
   cmake_parse_arguments(ARG "SEPARATE" "PRECOMPILED;WITHOUT" "DEPS" ${ARGN})
   if(NOT ARG_PRECOMPILED)
     set(ARG_PRECOMPILED base)
+    foreach(MEASURED ${HOLDFAST_MEASURED})
+      if("${FOLDER}/" MATCHES "^${MEASURED}/")
+        set(ARG_PRECOMPILED measured)
+      endif()
+    endforeach()
   endif()
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${FOLDER}/*.cpp)

@@ -101,7 +101,6 @@ Sha256Hasher::Sha256Hasher() : state_(std::make_unique<State>()) {
   HOLDFAST_CHECK(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) == 1);
 }
 Sha256Hasher::~Sha256Hasher() = default;
-Sha256Hasher::Sha256Hasher(Sha256Hasher&&) noexcept = default;
 
 void Sha256Hasher::Update(ByteView bytes) {
   HOLDFAST_CHECK(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
@@ -136,7 +135,6 @@ HmacKey::HmacKey(ByteView key) : state_(std::make_unique<State>()) {
 }
 HmacKey::~HmacKey() = default;
 HmacKey::HmacKey(HmacKey&&) noexcept = default;
-HmacKey& HmacKey::operator=(HmacKey&&) noexcept = default;
 
 Hash256 HmacKey::Mac(ByteView first, ByteView second) const {
   const Digest context(EVP_MD_CTX_new());

@@ -23,7 +23,6 @@ class Sha256Hasher {
  public:
   Sha256Hasher();
   ~Sha256Hasher();
-  Sha256Hasher(Sha256Hasher&&) noexcept;
   void Update(ByteView bytes);
   Hash256 Finish();  // once
 
@@ -38,7 +37,6 @@ class HmacKey {
   explicit HmacKey(ByteView key);
   ~HmacKey();
   HmacKey(HmacKey&&) noexcept;
-  HmacKey& operator=(HmacKey&&) noexcept;
   Hash256 Mac(ByteView first, ByteView second = {}) const;  // of the concatenation
 
  private:

@@ -128,9 +128,8 @@ absl::StatusOr<ChunkReader::Plaintext> ChunkReader::Open(
   if (bases) {
     lookup = [&held = bases->get()](const ChunkId& base) -> absl::StatusOr<Bytes> {
       const auto found = held.find(base);
-      if (found != held.end()) return *found->second;
-      return Error(ErrorKind::kIntegrity, 4080,
-                   fmt::format("unable to find delta base '{}'", base.hex()));
+      HOLDFAST_CHECK(found != held.end());  // every base that the same header names
+      return *found->second;
     };
   }
   auto plaintext = opener->Open(id, type, object, lookup);

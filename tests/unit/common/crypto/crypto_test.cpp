@@ -37,6 +37,13 @@ TEST(HmacTest, Rfc4231) {
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+TEST(HmacTest, AKeyThatMovedStaysTheSame) {
+  HmacKey made("Jefe");
+  const HmacKey moved(std::move(made));
+  EXPECT_EQ(moved.Mac("what do ya want for nothing?").hex(),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 // RFC 5869, appendix A.1 to A.3.
 TEST(HkdfTest, Rfc5869) {
   EXPECT_EQ(ToHex(HkdfSha256(Bytes(22, '\x0b'), Hex("000102030405060708090a0b0c"),

@@ -81,6 +81,22 @@ TEST(JoinTokenTest, EveryMistypedCharacterIsFound) {
   }
 }
 
+TEST(JoinTokenTest, FieldsOfAnotherLengthAreRefused) {
+  const auto change = [](auto&& how) {
+    Made made = MakeToken();
+    how(made.token);
+    return DecodeJoinToken(EncodeJoinToken(made.token)).status();
+  };
+  for (const absl::Status& status :
+       {change([](JoinToken& token) { token.token_id.pop_back(); }),
+        change([](JoinToken& token) { token.secret = SecretBytes(Bytes(17, 's')); }),
+        change([](JoinToken& token) { token.grant_seed = SecretBytes(); }),
+        change([](JoinToken& token) { token.enrollment_address.clear(); })}) {
+    EXPECT_EQ(ExitCodeOf(status), 2);
+    EXPECT_NE(MessageOf(status).find("do not fit this version"), std::string::npos) << status;
+  }
+}
+
 TEST(JoinTokenTest, OtherTextsAreRefusedInPlainWords) {
   for (const std::string& text :
        {std::string(), std::string("hfjoin1."), std::string("hello"), std::string(100'000, 'a')}) {

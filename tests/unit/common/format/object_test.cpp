@@ -105,6 +105,18 @@ TEST_F(ObjectTest, ADeltaIsTakenOnlyWhenItIsMuchSmallerThanThePlainObject) {
   EXPECT_NE(sealed(repeated + domain_.rng().Draw(40'000), 140'000), Codec::kRaw);
 }
 
+TEST_F(ObjectTest, ASampleResemblesWhatItWasCutFrom) {
+  const Bytes neighbourhood = domain_.rng().Draw(64'000);
+  const Bytes sample = neighbourhood.substr(20'000, 16'000);
+  const Bytes strange = domain_.rng().Draw(16'000);
+  EXPECT_TRUE(domain_.sealer().Resembles(sample, neighbourhood));
+  EXPECT_FALSE(domain_.sealer().Resembles(strange, neighbourhood));
+  EXPECT_FALSE(domain_.sealer().Resembles(Compressible(16'000), neighbourhood))
+      << "it compresses as well alone";
+  EXPECT_FALSE(domain_.sealer().Resembles("", neighbourhood));
+  EXPECT_FALSE(domain_.sealer().Resembles(sample, ""));
+}
+
 TEST_F(ObjectTest, ACopyOpensUnderItsOwnKeyOnly) {
   const KeyId key_id = domain_.rng().DrawFixed<KeyId>();
   const SecretBytes key(domain_.rng().Draw(32));

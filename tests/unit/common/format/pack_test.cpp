@@ -60,6 +60,19 @@ TEST(PackTest, NoChangedByteOfTheFooterIsAccepted) {
   }
 }
 
+TEST(PackTest, AFooterShorterThanAnEmptyOneIsRefused) {
+  const std::size_t least = EncodePackFooter({}).size();
+  const auto trailer = [&](std::size_t size) {
+    Bytes bytes = EncodePackFooter({}).substr(least - kPackTrailerBytes);
+    for (int i = 0; i < 4; ++i) bytes[i] = static_cast<char>(size >> (8 * i));
+    return DecodePackTrailer(bytes);
+  };
+  EXPECT_EQ(trailer(least).value(), least);
+  for (std::size_t size = 0; size < least; ++size) {
+    EXPECT_EQ(ExitCodeOf(trailer(size).status()), 5) << size;
+  }
+}
+
 TEST(PackTest, EntriesOutsideTheFileOrOverEachOtherAreRefused) {
   const ChunkId id;
   const auto decode = [](const std::vector<PackEntry>& entries) {

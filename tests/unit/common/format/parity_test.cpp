@@ -122,6 +122,18 @@ TEST(ParityTest, MoreThanItRepairsIsRefused) {
   EXPECT_FALSE(Parity::Decode(other.parity)->Repair(sample.pack).ok());
 }
 
+TEST(ParityTest, WhatFitsTheParityButNotTheNameIsRefused) {
+  const Sample sample = Make(30'000, 2);
+  ParityBuilder builder(sample.shape);
+  for (std::size_t at = 0; at < sample.pack.size(); at += sample.shape.stripe_bytes) {
+    builder.AddRow(ByteView(sample.pack).substr(at, sample.shape.stripe_bytes));
+  }
+  const Bytes misnamed = builder.Finish(*PackName::From(Bytes(PackName::kSize, 'n')));
+  const auto repaired = Parity::Decode(misnamed)->Repair(sample.pack);
+  EXPECT_EQ(KindOf(repaired.status()), ErrorKind::kIntegrity);
+  EXPECT_NE(MessageOf(repaired.status()).find("do not give its name"), std::string::npos);
+}
+
 TEST(ParityTest, EveryFlippedBitOfTheFileIsSeen) {
   const Sample sample = Make(5'000, 2);
   ASSERT_TRUE(Parity::Decode(sample.parity)->IsWhole());

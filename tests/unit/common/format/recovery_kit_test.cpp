@@ -191,6 +191,36 @@ TEST(RecoveryKitTest, PartsOfTwoKitsAreNotMixed) {
   EXPECT_TRUE(ParseRecoveryKit(page).ok());
 }
 
+// Puts the text of `bytes` into the place of the key that begins with `prefix`.
+std::string WithKey(std::string page, std::string_view prefix, ByteView bytes) {
+  const std::size_t begin = page.find(prefix);
+  EXPECT_NE(begin, std::string::npos) << prefix;
+  const std::size_t end = page.find("\n\n", begin);
+  return page.replace(begin, end - begin, EncodeKeyText(prefix, bytes));
+}
+
+TEST(RecoveryKitTest, AKeyOfAnotherLengthIsRefused) {
+  const std::string page = RenderRecoveryKit(MakeKit());
+  const auto result = ParseRecoveryKit(WithKey(page, kOwnerKeyPrefix, Bytes(31, 'k')));
+  EXPECT_EQ(ExitCodeOf(result.status()), 2);
+  EXPECT_NE(MessageOf(result.status()).find("has the wrong length"), std::string::npos);
+}
+
+TEST(RecoveryKitTest, AnOwnerKeyOfAnotherInstallationIsRefused) {
+  const std::string page = RenderRecoveryKit(MakeKit());
+  const auto result =
+      ParseRecoveryKit(WithKey(page, kOwnerKeyPrefix, MakeKit(12).owner_seed.view()));
+  EXPECT_EQ(ExitCodeOf(result.status()), 2);
+  EXPECT_NE(MessageOf(result.status()).find("of different installations"), std::string::npos);
+}
+
+TEST(RecoveryKitTest, AKeyThatStandsTwiceIsRefused) {
+  const std::string page = RenderRecoveryKit(MakeKit());
+  const auto result = ParseRecoveryKit(page + page);
+  EXPECT_EQ(ExitCodeOf(result.status()), 2);
+  EXPECT_NE(MessageOf(result.status()).find("holds a second"), std::string::npos);
+}
+
 TEST(RecoveryKitTest, GarbageIsRefused) {
   EXPECT_FALSE(ParseRecoveryKit("").ok());
   EXPECT_FALSE(ParseRecoveryKit(std::string(100'000, 'x')).ok());

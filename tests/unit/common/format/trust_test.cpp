@@ -149,6 +149,16 @@ TEST_F(TrustTest, DomainSecrets) {
   EXPECT_NE(DeriveSourceId(secrets, "db"), DeriveSourceId(MakeDomainSecrets(rng_), "db"));
 }
 
+TEST_F(TrustTest, TextOpensForItsReadersInItsContext) {
+  const Bytes document = SealText("job 7", "details", two_, rng_);
+  EXPECT_EQ(OpenText("job 7", document, recipient_)->view(), "details");
+  EXPECT_EQ(OpenText("job 7", document, second_)->view(), "details");
+  EXPECT_EQ(CodeOf(OpenText("job 7", document, X25519Generate(rng_)).status()), 4029);
+  EXPECT_EQ(ExitCodeOf(OpenText("job 8", document, recipient_).status()), 5);
+  ExpectTamperProof(SealText("job 7", "details", one_, rng_),
+                    [&](ByteView bytes) { return OpenText("job 7", bytes, recipient_).ok(); });
+}
+
 TEST_F(TrustTest, SignatureOfOneDocumentDoesNotFitAnother) {
   const Bytes list = SignRecipientList({1, {}}, owner_);
   Bytes as_grant =

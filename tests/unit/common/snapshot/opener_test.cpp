@@ -93,6 +93,28 @@ TEST_F(OpenerTest, ASwappedRecordIsRefused) {
   }
 }
 
+TEST_F(OpenerTest, SecretsOfAnotherDomainAreRefused) {
+  auto reader = Reader();
+  SnapshotDocuments documents = reader->Documents(first_.source, 1).value();
+  documents.domain_secrets = SealDomainSecrets(
+      MakeDomainSecrets(store_.rng()),
+      {{RecipientRole::kRecovery, "recovery", store_.recovery_key().public_key}}, store_.rng());
+  const auto status = OpenSnapshot(documents, {first_.source, 1}, store_.owner().public_key,
+                                   store_.recovery_key(), reader)
+                          .status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kIntegrity) << status;
+  EXPECT_EQ(CodeOf(status), 4064);
+}
+
+TEST_F(OpenerTest, AnEntryThatIsTooLargeIsNotReadWhole) {
+  const auto opened = Open(first_, store_.recovery_key()).value();
+  const Entry entry = opened.view->Find("dir/a").value();
+  EXPECT_EQ(ReadAll(*opened.view, entry, 5000).value(), contents_["dir/a"]);
+  const auto status = ReadAll(*opened.view, entry, 4999).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUsage) << status;
+  EXPECT_NE(MessageOf(status).find("'dir/a'"), std::string::npos) << status;
+}
+
 TEST_F(OpenerTest, AnotherChunkUnderAnIdIsRefused) {
   const ChunkId id = first_.content[1];
   const Bytes file = Load(first_.pack_path);
@@ -134,6 +156,19 @@ TEST_F(OpenerTest, ALostEnvelopeIsNamed) {
   const KeyId key = ParseRecord(first_.record)->key_ids[0];
   std::filesystem::remove(store_.Path(layout::EnvelopePath(store_.secrets().domain, key)));
   EXPECT_EQ(KindOf(Open(first_, store_.recovery_key()).status()), ErrorKind::kNotFound);
+}
+
+TEST_F(OpenerTest, TheEnvelopeOfAnotherKeyIsRefused) {
+  contents_["dir/a"] += "more";
+  const CommittedSnapshot second = Commit("uploads");
+  const auto envelope = [&](const CommittedSnapshot& snapshot) {
+    const KeyId key = ParseRecord(snapshot.record)->key_ids[0];
+    return store_.Path(layout::EnvelopePath(store_.secrets().domain, key));
+  };
+  Save(envelope(first_), Load(envelope(second)));
+  const auto status = Open(first_, store_.recovery_key()).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kIntegrity) << status;
+  EXPECT_EQ(CodeOf(status), 4062);
 }
 
 }  // namespace

@@ -180,6 +180,64 @@ TEST_F(StoreReaderTest, ARecordThatNobodySignedIsRefused) {
   EXPECT_EQ(*ReadBack(second_), second_files_);
 }
 
+TEST_F(StoreReaderTest, WhatDoesNotBelongThereIsDamage) {
+  const std::string staging = ParentPath(second_.pack_path);
+  const std::string stray = JoinPath(ParentPath(first_.pack_path), "notes.txt");
+  Save(stray, "of somebody");
+  Save(staging + "/7.open", Bytes(100, 'x'));
+  stdfs::create_directories(staging + "/8.open");
+  Save(staging + "/9.open", "");  // made right before the controller died: no damage
+  Save(staging + "/10.damaged", "");
+  Save(store_.Path(layout::kOwner), "short");
+  Save(store_.Path(std::string(layout::kPacks) + "/file"), "no directory, and no pack");
+  std::map<std::string, std::string> found;
+  auto reader = Reader();
+  for (const Problem& problem : reader->damage()) found[problem.path] = problem.reason;
+  EXPECT_EQ(found.size(), 5u);
+  EXPECT_EQ(found[stray], "it is not named like a pack");
+  EXPECT_EQ(found[staging + "/7.open"], "it does not begin like a pack");
+  EXPECT_NE(found[staging + "/8.open"], "");
+  EXPECT_EQ(found[staging + "/10.damaged"], "set aside as no pack");
+  EXPECT_EQ(found[store_.Path(layout::kOwner)], "it is not a key");
+  EXPECT_TRUE(reader->Fetch(store_.secrets().domain, {first_.content[0]}).ok());
+}
+
+TEST_F(StoreReaderTest, DamageInsideAnOpenPackCostsWhatItHit) {
+  const PackEntry& middle = second_.pack[second_.pack.size() / 2];
+  Bytes pack = Load(second_.pack_path);
+  pack.replace(middle.offset_bytes, 4, "gone");
+  Save(second_.pack_path, pack);
+  auto reader = Reader();
+  ASSERT_EQ(reader->damage().size(), 1u);
+  EXPECT_EQ(reader->damage()[0].path, second_.pack_path);
+  EXPECT_NE(reader->damage()[0].reason.find("between its objects are damaged"), std::string::npos);
+  for (const PackEntry& entry : second_.pack) {
+    EXPECT_EQ(reader->Fetch(store_.secrets().domain, {entry.id}).ok(), entry.id != middle.id);
+  }
+}
+
+TEST_F(StoreReaderTest, ADirectoryThatCannotBeListedIsDamage) {
+  const std::string records = store_.Path(layout::kRecords);
+  stdfs::remove_all(records);
+  auto reader = Reader();
+  ASSERT_EQ(reader->damage().size(), 1u);
+  EXPECT_EQ(reader->damage()[0].path, records);
+  EXPECT_TRUE(reader->Sources().empty());
+}
+
+TEST_F(StoreReaderTest, WithoutSecretsOrRecipientsItSaysSo) {
+  const DomainId domain = store_.secrets().domain;
+  stdfs::remove(store_.Path(layout::SecretsPath(domain, store_.identity().agent_id)));
+  stdfs::remove(store_.Path(layout::RecipientsPath(1)));
+  auto reader = Reader();
+  const auto secrets = reader->Documents(first_.source, 1).status();
+  EXPECT_EQ(CodeOf(secrets), 4094) << secrets;
+  EXPECT_EQ(KindOf(secrets), ErrorKind::kNotFound);
+  const auto recipients = reader->NewestRecipients().status();
+  EXPECT_EQ(CodeOf(recipients), 4095) << recipients;
+  EXPECT_EQ(KindOf(recipients), ErrorKind::kNotFound);
+}
+
 TEST_F(StoreReaderTest, TheSignerIsFoundAmongTheAgentsOfTheDomain) {
   // An agent whose identity sorts first and signed nothing here.
   AgentIdentity other = store_.identity();
