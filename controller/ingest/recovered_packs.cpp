@@ -4,9 +4,26 @@
 #include "common/log/log.h"
 
 namespace holdfast::ingest {
+namespace {
+
+// A file whose beginning never reached the disk is set aside. When the catalog knows of nothing in
+// it, nothing in it was acknowledged, and nobody needs it.
+absl::Status DropWhatHeldNothing(catalog::Catalog& catalog, store::Store& store) {
+  ASSIGN_OR_RETURN(const auto numbers, store.ListSetAside());
+  for (const std::uint64_t number : numbers) {
+    ASSIGN_OR_RETURN(const auto row, catalog.FindOpenPack(number));
+    if (!row) continue;
+    ASSIGN_OR_RETURN(const auto chunks, catalog.collection().ChunksIn(*row));
+    if (chunks.empty()) RETURN_IF_ERROR(store.DropSetAside(number));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
                                  const std::vector<store::RecoveredPack>& recovered) {
+  RETURN_IF_ERROR(DropWhatHeldNothing(catalog, store));
   for (const store::RecoveredPack& pack : recovered) {
     ASSIGN_OR_RETURN(const auto row, catalog.FindOpenPack(pack.number));
     // Without a row nothing in the pack was acknowledged. Objects without a row stay unknown: after

@@ -54,6 +54,15 @@ class DirectoryStore final : public Store {
     return files_->fs.Exists(path) ? files_->fs.Remove(path) : absl::OkStatus();
   }
 
+  absl::StatusOr<std::vector<std::uint64_t>> ListSetAside() override {
+    return ListDamagedPacks(files_->fs, files_->staging);
+  }
+  absl::Status DropSetAside(std::uint64_t number) override {
+    const std::string path = DamagedPackPath(files_->staging, number);
+    if (files_->fs.Exists(path)) RETURN_IF_ERROR(files_->fs.Remove(path));
+    return files_->fs.SyncDirectory(files_->staging);
+  }
+
   absl::StatusOr<Bytes> ReadObject(const PackName& name, std::uint64_t open_number,
                                    std::uint64_t offset_bytes,
                                    std::uint32_t length_bytes) override {

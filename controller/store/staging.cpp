@@ -93,7 +93,7 @@ class Recovery {
     if (file.size() < kPackHeader.size() || file.find_first_not_of('\0') == ByteView::npos) {
       return fs_.Remove(path);
     }
-    return fs_.Rename(path, JoinPath(staging_, fmt::format("{}.damaged", number)));
+    return fs_.Rename(path, DamagedPackPath(staging_, number));
   }
 
   absl::Status Seal(const std::string& path, ByteView kept, RecoveredPack* pack) {
@@ -146,6 +146,20 @@ std::string FinishedMarkPath(const std::string& staging, std::uint64_t number) {
   return JoinPath(staging, fmt::format("{}.finished", number));
 }
 
+std::string DamagedPackPath(const std::string& staging, std::uint64_t number) {
+  return JoinPath(staging, fmt::format("{}.damaged", number));
+}
+
+absl::StatusOr<std::vector<std::uint64_t>> ListDamagedPacks(FileSystem& fs,
+                                                            const std::string& staging) {
+  ASSIGN_OR_RETURN(const auto files, fs.List(staging));
+  std::vector<std::uint64_t> numbers;
+  for (const DirectoryEntry& file : files) {
+    if (const auto number = NumberOf(file.name, ".damaged")) numbers.push_back(*number);
+  }
+  return numbers;
+}
+
 absl::StatusOr<std::unique_ptr<NumberSource>> NumberSource::Open(FileSystem& fs,
                                                                  std::string staging) {
   std::uint64_t next = 1;
@@ -191,8 +205,11 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
   if (KindOf(renamed) == ErrorKind::kConflict && !renamed.ok()) {
     // The same bytes under the same name: an earlier attempt got this far.
     RETURN_IF_ERROR(RemoveIfThere(fs, open_path));
-  } else {
-    RETURN_IF_ERROR(renamed);
+  } else if (!renamed.ok()) {
+    // It may have happened all the same. Then the next sync of staging (a probe's) would make the
+    // end of the old name durable before the new one is: back with it.
+    if (!fs.Exists(open_path)) fs.Rename(path, open_path).IgnoreError();
+    return renamed;
   }
   if (absl::Status synced = fs.SyncDirectory(directory); !synced.ok()) {
     // The new name may never be durable, and the next sync of staging would make the end of the old

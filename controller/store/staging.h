@@ -24,6 +24,10 @@ namespace holdfast::store {
 
 std::string OpenPackPath(const std::string& staging, std::uint64_t number);
 std::string FinishedMarkPath(const std::string& staging, std::uint64_t number);
+std::string DamagedPackPath(const std::string& staging, std::uint64_t number);
+// Numbers of the open packs that could not be read and were set aside.
+absl::StatusOr<std::vector<std::uint64_t>> ListDamagedPacks(FileSystem& fs,
+                                                            const std::string& staging);
 
 class NumberSource {
  public:

@@ -69,6 +69,9 @@ class Store {
   virtual absl::StatusOr<std::unique_ptr<OpenPack>> CreatePack() = 0;
   // The catalog knows that pack `number` is finished: Open need not report it again. Idempotent.
   virtual absl::Status Settle(std::uint64_t number) = 0;
+  // Open packs that Open could not read and set aside; DropSetAside removes one. Idempotent.
+  virtual absl::StatusOr<std::vector<std::uint64_t>> ListSetAside() = 0;
+  virtual absl::Status DropSetAside(std::uint64_t number) = 0;
 
   // Bytes of an object: from staging/<number>.open while the pack is open (zero name), else from
   // packs/. A reader that loses the race with Finish (file gone) asks the catalog again.

@@ -223,7 +223,9 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* giv
   opened->path = path;
   opened->inode = std::move(inode);
   opened->locks = std::move(locks);
-  opened->name_not_synced = is_new && (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+  // As SQLite's own: whether the file was there already does not matter.
+  opened->name_not_synced = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                            (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
   opened->base.pMethods = &kMethods;
   if (given != nullptr) *given = flags;
   return SQLITE_OK;

@@ -79,6 +79,33 @@ TEST_F(RecoveredPacksTest, ACopyThatWasMadeTwiceIsOnePack) {
   EXPECT_TRUE(store_->ReadObject(place.pack.name, 0, place.offset_bytes, place.length_bytes).ok());
 }
 
+// After a power cut the first block of a file may be zeros and a later one not.
+TEST_F(RecoveredPacksTest, AFileWithoutItsBeginningIsKeptOnlyWhenSomethingInItWasStored) {
+  for (const bool stored : {false, true}) {
+    std::uint64_t number = 0;
+    {
+      const auto pack = store_->CreatePack().value();
+      number = pack->number();
+      const auto row = catalog_->AddOpenPack(sealing_.domain(), number).value();
+      const PackEntry entry =
+          pack->Append(sealing_.IdOf("content"), sealing_.Seal("content")).value();
+      ASSERT_TRUE(pack->Sync().ok());
+      if (stored) {
+        ASSERT_TRUE(catalog_->AddChunks(row, {entry}, {}).ok());
+      }
+      const std::string path = directory_ / ("staging/" + std::to_string(number) + ".open");
+      Bytes bytes = RealFileSystem().ReadFile(path).value();
+      std::fill_n(bytes.begin(), 8, '\0');
+      ASSERT_TRUE(RealFileSystem().WriteAtomically(path, bytes).ok());
+    }
+    Open();
+    ASSERT_TRUE(adopted_.ok()) << adopted_;
+    EXPECT_EQ(
+        RealFileSystem().Exists(directory_ / ("staging/" + std::to_string(number) + ".damaged")),
+        stored);
+  }
+}
+
 TEST_F(RecoveredPacksTest, APackWhoseEmptyFileIsGoneIsGivenUp) {
   {
     const auto pack = store_->CreatePack().value();
