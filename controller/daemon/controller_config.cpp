@@ -43,6 +43,12 @@ absl::Status ReadScrub(const ConfigNode& root, scrub::ScrubOptions* out) {
   return absl::OkStatus();
 }
 
+absl::Status ReadQuota(const ConfigNode& root, quota::QuotaConfig* out) {
+  RETURN_IF_ERROR(root.Size("quota", 0).status());
+  ASSIGN_OR_RETURN(out->agent, root.Text("quota", ""));
+  return absl::OkStatus();
+}
+
 bool DiffersInHttp(const std::optional<http::HttpOptions>& now,
                    const std::optional<http::HttpOptions>& fresh) {
   if (!now || !fresh) return now.has_value() != fresh.has_value();
@@ -61,9 +67,10 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (path.empty() && !fs.Exists(file)) return config;
   ASSIGN_OR_RETURN(const ConfigDocument document, LoadConfig(fs, file));
   const ConfigNode root = document.root();
-  RETURN_IF_ERROR(root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise",
-                                  "socket", "parity", "scrub", "retention", "schedule",
-                                  "objectives", "log", "alerts", "contacts", "providers", "http"}));
+  RETURN_IF_ERROR(
+      root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
+                      "parity", "scrub", "retention", "schedule", "objectives", "quota", "log",
+                      "alerts", "contacts", "providers", "http"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -79,6 +86,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadRetention(root, &config.retention));
   ASSIGN_OR_RETURN(config.schedule, schedule::ReadScheduleConfig(root));
   ASSIGN_OR_RETURN(config.objectives, objective::ReadObjectiveConfig(root));
+  RETURN_IF_ERROR(ReadQuota(root, &config.quota));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
   ASSIGN_OR_RETURN(config.http, ReadHttp(fs, root, ParentPath(file)));

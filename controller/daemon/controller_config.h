@@ -8,6 +8,7 @@
 //   parity: 2                       # percent of a pack's size; 0: none
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
+//   quota: 500GiB                   # of each agent; absent: no limit
 //   log: {level: info, format: text}
 //   schedule: …                     # see controller/schedule/schedule_config.h
 //   objectives: …                   # see controller/objective/objective_config.h
@@ -30,6 +31,7 @@
 #include "controller/daemon/host_port.h"
 #include "controller/http/http_server.h"
 #include "controller/objective/objective_config.h"
+#include "controller/quota/quotas.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/schedule_config.h"
 #include "controller/scrub/scrubber.h"
@@ -47,6 +49,7 @@ struct ControllerConfig {
   retention::CollectorOptions retention;
   schedule::ScheduleConfig schedule;
   objective::ObjectiveConfig objectives;
+  quota::QuotaConfig quota;
   log::Options log{"controller", "info", "text"};
   alert::AlertConfig alerts;
   std::optional<http::HttpOptions> http;  // absent: nobody listens

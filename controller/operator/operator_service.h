@@ -17,6 +17,7 @@
 #include "controller/alert/alert_desk.h"
 #include "controller/control/job_board.h"
 #include "controller/objective/objectives.h"
+#include "controller/quota/quotas.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/scheduler.h"
 #include "controller/scrub/scrubber.h"
@@ -45,6 +46,7 @@ struct OperatorServiceOptions {
   objective::Objectives* objectives = nullptr;
   std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
   alert::AlertDesk* alerts = nullptr;
+  quota::Quotas* quotas = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 
