@@ -44,6 +44,9 @@ class SmallDisk:
     def resize(self, mebibytes):
         subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", self.path], check=True)
 
+    def limit_inodes(self, count):
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={count}", self.path], check=True)
+
     def free(self):
         info = os.statvfs(self.path)
         return info.f_bavail * info.f_frsize
@@ -111,6 +114,24 @@ class NoSpace(unittest.TestCase):
         self.restores(1, first)
         self.assertGreater(disk.free(), 16 * MIB, "the reserve is gone")
         disk.resize(200)
+        self.rig.cli("backup")
+        self.restores(1, first)
+        self.restores(2, self.files)
+
+    def test_no_inode_is_left(self):
+        """There is room, but not for one more file (fault row 36)."""
+        disk = self.mount(self.rig.data, 200)
+        self.setup()
+        self.rig.cli("backup")
+        first = self.copy()
+        disk.limit_inodes(os.statvfs(disk.path).f_files - os.statvfs(disk.path).f_ffree)
+        self.assertGreater(disk.free(), 100 * MIB)
+        write_random(f"{self.files}/second", 8 * MIB, 3)
+        operator(self.rig, "backup", timeout=300).must_be(11, "No space left")
+        self.assertTrue(self.rig.controller.alive())
+        self.assertEqual([1], [row["seq"] for row in self.rig.snapshots("uploads")])
+        self.restores(1, first)
+        disk.limit_inodes(100_000)
         self.rig.cli("backup")
         self.restores(1, first)
         self.restores(2, self.files)
