@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kMessageBytes = 4u << 20;
 constexpr std::size_t kReferencePartBytes = 2u << 20;
+constexpr absl::Duration kLongestLook = absl::Seconds(10);
 
 pipeline::Committed FromProto(const v1::Committed& committed) {
   pipeline::Committed result;
@@ -64,6 +65,7 @@ struct GrpcIngestSession::Impl {
           Fail(Error(ErrorKind::kFailed, 2010, "the run was stopped"));
           CancelStream();
         }) {
+    watcher = std::jthread([this](std::stop_token own) { Watch(own); });
     reader = std::jthread([this](std::stop_token own) { Serve(own); });
   }
 
@@ -97,6 +99,36 @@ struct GrpcIngestSession::Impl {
     }
   }
 
+  // A stream that lives and says nothing: a controller that hangs answers pings all the same. Also
+  // ends a Write that waits for such a reader. Only time in which this host was awake counts.
+  void Watch(std::stop_token own) {
+    const absl::Duration pause = std::min(options.patience / 10, kLongestLook);
+    absl::Duration looked = options.env.clock.Monotonic();
+    absl::Duration silent;
+    std::uint64_t seen = 0;
+    while (options.env.clock.SleepFor(pause, own)) {
+      const absl::Duration now = options.env.clock.Monotonic();
+      silent += std::min(now - std::exchange(looked, now), 2 * pause);
+      std::lock_guard lock(mutex);
+      if (std::exchange(seen, replies) != replies || !Expecting()) silent = absl::ZeroDuration();
+      if (silent <= options.patience || !failure.ok()) continue;
+      failure = Error(ErrorKind::kUnreachable, 6007,
+                      fmt::format("unable to go on with the backup: the controller has been silent "
+                                  "for {}",
+                                  absl::FormatDuration(options.patience)),
+                      "It hangs, or its disk does: look at its log, then back up again.");
+      if (current_context != nullptr) current_context->TryCancel();
+      changed.notify_all();
+    }
+  }
+
+  // Needs the mutex.
+  bool Expecting() const {
+    if (current_context == nullptr) return false;
+    return current_stream == nullptr || (question && !answer) || envelope || !unstored.empty() ||
+           (commit != nullptr && !outcome);
+  }
+
   absl::Status ServeOnce() {
     auto channel = options.connect();
     auto stub = v1::Ingest::NewStub(channel);
@@ -104,6 +136,7 @@ struct GrpcIngestSession::Impl {
     {
       std::lock_guard lock(mutex);
       current_context = &context;
+      ++replies;  // a stream of its own time
       if (!failure.ok()) context.TryCancel();
     }
     std::unique_ptr<IngestStream> stream = stub->Backup(&context);
@@ -177,6 +210,7 @@ struct GrpcIngestSession::Impl {
   absl::Status Take(const v1::BackupReply& reply) {
     std::lock_guard lock(mutex);
     progressed = progressed || !reply.has_failed();
+    ++replies;
     switch (reply.message_case()) {
       case v1::BackupReply::kAnswer:
         if (question && reply.answer().number() == question_number) answer = reply.answer();
@@ -333,7 +367,8 @@ struct GrpcIngestSession::Impl {
   absl::Status failure;
   IngestStream* current_stream = nullptr;  // set between Opened and the end of a stream
   grpc::ClientContext* current_context = nullptr;
-  bool progressed = false;  // since Serve looked last
+  bool progressed = false;    // since Serve looked last
+  std::uint64_t replies = 0;  // and streams begun
 
   std::optional<pipeline::SessionStart> start;
   std::deque<Bytes> unstored;  // in the order sent
@@ -352,6 +387,7 @@ struct GrpcIngestSession::Impl {
   std::optional<pipeline::CommitOutcome> outcome;
 
   std::stop_callback<std::function<void()>> stop_callback;
+  std::jthread watcher;
   std::jthread reader;  // last: joined first
 };
 

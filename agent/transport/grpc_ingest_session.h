@@ -6,8 +6,9 @@
 //             I2  After a cut the same run_id is opened again and everything outstanding is sent
 //             again, in order; nothing
 //                 that was STORED is sent twice.
-//             I3  Without progress for `patience` the session fails with kUnreachable.
-// Threading:  as IngestSession; one reader thread of its own.
+//             I3  Without progress for `patience` the session fails with kUnreachable, 6007 when a
+//                 stream lives and says nothing.
+// Threading:  as IngestSession; a thread of its own reads, one watches it.
 #pragma once
 
 #include <functional>

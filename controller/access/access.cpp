@@ -56,6 +56,8 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/PauseSchedules", false, false, true},
       {"holdfast.v1.Operator/ListObjectives", false, false, true},
       {"holdfast.v1.Operator/SetObjective", false, false, true},
+      {"holdfast.v1.Operator/ListQuotas", false, false, true},
+      {"holdfast.v1.Operator/SetQuota", false, false, true},
       {"holdfast.v1.Operator/ListAlerts", false, false, true},
       {"holdfast.v1.Operator/TestAlerts", false, false, true},
       {"holdfast.v1.Operator/AcknowledgeAlert", false, false, true},

@@ -133,6 +133,8 @@ class Catalog {
   virtual absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) = 0;
 
   virtual absl::StatusOr<Totals> GetTotals() = 0;
+  // What the packs of a domain take, those that are being filled too; 0: nothing was ever stored.
+  virtual absl::StatusOr<std::uint64_t> StoredBytes(const DomainId& domain) = 0;
 
   // Retention, trash and garbage.
   virtual Collection& collection() = 0;

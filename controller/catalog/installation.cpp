@@ -142,4 +142,18 @@ absl::StatusOr<Totals> SqliteCatalog::GetTotals() {
   });
 }
 
+absl::StatusOr<std::uint64_t> SqliteCatalog::StoredBytes(const DomainId& domain) {
+  return Read([&](SqliteDb& db) -> absl::StatusOr<std::uint64_t> {
+    // An open pack has no size yet: what counts is the chunks that lie in it.
+    ASSIGN_OR_RETURN(
+        Statement row,
+        db.Prepare("SELECT coalesce(sum(CASE p.state WHEN ?2 THEN p.size ELSE "
+                   "(SELECT coalesce(sum(c.len),0) FROM chunk c WHERE c.pack=p.row) END),0) "
+                   "FROM pack p JOIN domain d ON d.row=p.domain "
+                   "WHERE d.id=?1 AND p.state IN (?2,?3)"));
+    RETURN_IF_ERROR(row.Bind(domain, kPackSealed, kPackOpen).Step().status());
+    return row.Unsigned(0);
+  });
+}
+
 }  // namespace holdfast::catalog

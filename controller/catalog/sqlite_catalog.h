@@ -86,6 +86,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status ClearFailure(const SourceId& source) override;
   absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) override;
   absl::StatusOr<Totals> GetTotals() override;
+  absl::StatusOr<std::uint64_t> StoredBytes(const DomainId& domain) override;
   Collection& collection() override { return *this; }
   Planning& planning() override { return *this; }
   AlertBook& alerts() override { return alerts_; }

@@ -331,6 +331,24 @@ class GrpcOperatorClient final : public OperatorClient {
     return Call(*operator_, &v1::Operator::Stub::SetObjective, request, &reply);
   }
 
+  absl::StatusOr<std::vector<AgentQuota>> ListQuotas() override {
+    v1::ListQuotasReply reply;
+    RETURN_IF_ERROR(
+        Call(*operator_, &v1::Operator::Stub::ListQuotas, v1::ListQuotasRequest(), &reply));
+    std::vector<AgentQuota> quotas;
+    for (const v1::AgentQuota& one : reply.quotas()) quotas.push_back(FromProto(one));
+    return quotas;
+  }
+
+  absl::Status SetQuota(const QuotaChange& change) override {
+    v1::SetQuotaRequest request;
+    request.set_agent_name(change.agent_name);
+    request.set_limit(change.limit);
+    request.set_set_by(change.by);
+    v1::SetQuotaReply reply;
+    return Call(*operator_, &v1::Operator::Stub::SetQuota, request, &reply);
+  }
+
   absl::StatusOr<AlertList> ListAlerts(const AlertQuery& query) override {
     v1::ListAlertsRequest request;
     request.set_all(query.all);

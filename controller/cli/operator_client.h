@@ -92,6 +92,9 @@ class OperatorClient {
   virtual absl::StatusOr<ObjectiveReport> ListObjectives() = 0;
   virtual absl::Status SetObjective(const ObjectiveChange& change) = 0;
 
+  virtual absl::StatusOr<std::vector<AgentQuota>> ListQuotas() = 0;
+  virtual absl::Status SetQuota(const QuotaChange& change) = 0;
+
   struct AlertQuery {
     bool all = false;  // also those that are over
     std::uint32_t limit = 0;

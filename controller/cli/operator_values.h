@@ -5,6 +5,7 @@
 
 #include "common/report/alert_types.h"
 #include "common/report/operator_types.h"
+#include "common/report/quota_types.h"
 #include "common/report/retention_types.h"
 #include "common/report/schedule_types.h"
 

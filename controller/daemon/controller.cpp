@@ -32,6 +32,7 @@
 #include "controller/ingest/ingest_service.h"
 #include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
+#include "controller/quota/quotas.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"
 #include "controller/schedule/retry.h"
@@ -102,6 +103,7 @@ struct Controller::Impl {
         [this](const SourceId& source) { return board->IsRead(source); });
     collector_thread = std::make_unique<retention::CollectorThread>(env.clock, *collector);
     objectives = std::make_unique<objective::Objectives>(env, *catalog, config.objectives);
+    quotas = std::make_unique<quota::Quotas>(env, *catalog, config.quota);
     RETURN_IF_ERROR(OpenAlerts(installation));
     schedule_observer.Attach(alerts->engine());
     runs = std::make_unique<ScheduledRuns>(*board);
@@ -182,6 +184,7 @@ struct Controller::Impl {
     scheduler->Reconfigure(fresh->schedule);
     objectives->Reconfigure(fresh->objectives);
     ingest_limit.Set(fresh->ingest);
+    quotas->Reconfigure(fresh->quota);
     RETURN_IF_ERROR(alerts->Reconfigure(fresh->alerts));
     alerts->engine().Report({alert::EventKind::kReloadSucceeded, {}, ""});
     return absl::OkStatus();
@@ -245,7 +248,8 @@ struct Controller::Impl {
   absl::Status StartAgentServer(const catalog::Installation& installation) {
     agent_access = std::make_unique<access::Access>(env.clock, *catalog, installation.controller_id,
                                                     access::Listener::kAgents);
-    ingest_service = ingest::MakeIngestService(env, *catalog, *store, *agent_access, ingest_limit);
+    ingest_service =
+        ingest::MakeIngestService(env, *catalog, *store, *agent_access, ingest_limit, *quotas);
     control_service = control::MakeControlService(
         {env, catalog.get(), store.get(), agent_access.get(), board.get(),
          [this](const AgentId& agent, const std::string& csr) { return Renew(agent, csr); }});
@@ -297,7 +301,7 @@ struct Controller::Impl {
         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
         scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
-        [this] { return ConfigTrouble(); }, mount_warning, alerts.get()});
+        [this] { return ConfigTrouble(); }, mount_warning, alerts.get(), quotas.get()});
     operator_service_ = operator_service::MakeOperatorService(*operator_options);
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
@@ -330,6 +334,7 @@ struct Controller::Impl {
   std::unique_ptr<retention::CollectorThread>
       collector_thread;  // outlives the servers that wake it
   std::unique_ptr<objective::Objectives> objectives;
+  std::unique_ptr<quota::Quotas> quotas;
   std::unique_ptr<alert::CatalogFacts> facts;
   std::unique_ptr<FactsWithObjectives> all_facts;
   std::unique_ptr<alert::AlertDesk> alerts;  // outlives the servers that report to it

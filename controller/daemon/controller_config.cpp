@@ -44,6 +44,12 @@ absl::Status ReadScrub(const ConfigNode& root, scrub::ScrubOptions* out) {
   return absl::OkStatus();
 }
 
+absl::Status ReadQuota(const ConfigNode& root, quota::QuotaConfig* out) {
+  RETURN_IF_ERROR(root.Size("quota", 0).status());
+  ASSIGN_OR_RETURN(out->agent, root.Text("quota", ""));
+  return absl::OkStatus();
+}
+
 bool DiffersInHttp(const std::optional<http::HttpOptions>& now,
                    const std::optional<http::HttpOptions>& fresh) {
   if (!now || !fresh) return now.has_value() != fresh.has_value();
@@ -64,8 +70,8 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   const ConfigNode root = document.root();
   RETURN_IF_ERROR(
       root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
-                      "parity", "scrub", "retention", "schedule", "objectives", "ingest", "log",
-                      "alerts", "contacts", "providers", "http"}));
+                      "parity", "scrub", "retention", "schedule", "objectives", "ingest", "quota",
+                      "log", "alerts", "contacts", "providers", "http"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -84,6 +90,7 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   if (const auto ingest = root.Find("ingest")) {
     ASSIGN_OR_RETURN(config.ingest, ReadRateTimetable(*ingest));
   }
+  RETURN_IF_ERROR(ReadQuota(root, &config.quota));
   RETURN_IF_ERROR(ReadLog(root, &config.log));
   ASSIGN_OR_RETURN(config.alerts, alert::ReadAlertConfig(fs, root));
   ASSIGN_OR_RETURN(config.http, ReadHttp(fs, root, ParentPath(file)));

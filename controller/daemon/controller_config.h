@@ -9,6 +9,7 @@
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   ingest: {limit: 100 MiB}        # bytes per second of all agents, see common/rate/rate_config.h
+//   quota: 500GiB                   # of each agent; absent: no limit
 //   log: {level: info, format: text}
 //   schedule: …                     # see controller/schedule/schedule_config.h
 //   objectives: …                   # see controller/objective/objective_config.h
@@ -32,6 +33,7 @@
 #include "controller/daemon/host_port.h"
 #include "controller/http/http_server.h"
 #include "controller/objective/objective_config.h"
+#include "controller/quota/quotas.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/schedule_config.h"
 #include "controller/scrub/scrubber.h"
@@ -50,6 +52,7 @@ struct ControllerConfig {
   schedule::ScheduleConfig schedule;
   objective::ObjectiveConfig objectives;
   RateTimetable ingest;
+  quota::QuotaConfig quota;
   log::Options log{"controller", "info", "text"};
   alert::AlertConfig alerts;
   std::optional<http::HttpOptions> http;  // absent: nobody listens

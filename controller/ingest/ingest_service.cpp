@@ -69,6 +69,7 @@ struct Shared {
   store::Store& store;
   const access::Access& access;
   RateLimit& limit;
+  quota::Quotas& quotas;
   SessionTable sessions;
 };
 
@@ -80,6 +81,7 @@ class Session {
         context_(context),
         agent_(std::move(agent)),
         stream_(stream),
+        use_(shared.quotas, agent_),
         writer_(shared.catalog, shared.store, *agent_.domain) {}
 
   absl::Status Serve(const v1::Open& open) {
@@ -115,6 +117,7 @@ class Session {
     if (!found.ok() || found->agent != agent_.id) {
       return Error(ErrorKind::kNotFound, 5035, "unable to open the backup session: unknown source");
     }
+    RETURN_IF_ERROR(use_.Refresh());
     const catalog::SourceRow& source = *found;
     source_ = source.id;
     run_id_ = open.run_id();
@@ -174,7 +177,7 @@ class Session {
     if (now - checked_ < kRecheckAgent) return absl::OkStatus();
     checked_ = now;
     ASSIGN_OR_RETURN(const catalog::AgentRow row, shared_.catalog.GetAgent(agent_.id));
-    if (!row.removed) return absl::OkStatus();
+    if (!row.removed) return use_.Refresh();
     return Error(ErrorKind::kPermission, 6021, "unable to go on: this agent was removed");
   }
 
@@ -210,6 +213,7 @@ class Session {
       bytes += object.size();
       item.objects.push_back(std::move(object));
     }
+    RETURN_IF_ERROR(use_.Admit(bytes));
     WaitForItsTurn(bytes);
     queue_.Push(std::move(item), bytes, error_.stop_token());
     return absl::OkStatus();
@@ -284,6 +288,7 @@ class Session {
   }
 
   absl::Status Acknowledge() {
+    use_.Storing(writer_.unsynced_bytes());
     RETURN_IF_ERROR(writer_.Flush());
     if (appended_ == acknowledged_) return absl::OkStatus();
     acknowledged_ = appended_;
@@ -336,6 +341,7 @@ class Session {
   grpc::ServerContext& context_;
   const catalog::AgentRow agent_;
   Stream& stream_;
+  quota::QuotaSession use_;
   std::mutex write_mutex_;
   SourceId source_;
   Bytes run_id_;
@@ -353,8 +359,8 @@ class Session {
 class IngestService final : public v1::Ingest::Service {
  public:
   IngestService(Env env, catalog::Catalog& catalog, store::Store& store,
-                const access::Access& access, RateLimit& limit)
-      : shared_{env, catalog, store, access, limit, {}} {}
+                const access::Access& access, RateLimit& limit, quota::Quotas& quotas)
+      : shared_{env, catalog, store, access, limit, quotas, {}} {}
 
   grpc::Status Backup(grpc::ServerContext* context, Stream* stream) override {
     const absl::Status status = Serve(*context, *stream);
@@ -404,8 +410,8 @@ class IngestService final : public v1::Ingest::Service {
 
 std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
                                                  store::Store& store, const access::Access& access,
-                                                 RateLimit& limit) {
-  return std::make_unique<IngestService>(env, catalog, store, access, limit);
+                                                 RateLimit& limit, quota::Quotas& quotas) {
+  return std::make_unique<IngestService>(env, catalog, store, access, limit, quotas);
 }
 
 }  // namespace holdfast::ingest

@@ -4,7 +4,8 @@
 // Invariants: I1  STORED(n) is sent after the first n objects are synced and in the catalog.
 //             I2  COMMITTED is sent after record and reference list are durable and the catalog
 //             transaction is done. I3  A session reads and writes nothing outside its agent's
-//             domain; at most one session per source. I4  Memory per session is bounded by
+//             domain; at most one session per source, and no more bytes than the agent's quota
+//             (quotas.h). I4  Memory per session is bounded by
 //             kSessionQueueBytes plus one message.
 // Threading:  a gRPC thread per stream, and one worker of its own.
 #pragma once
@@ -15,6 +16,7 @@
 #include "common/rate/rate_limit.h"
 #include "controller/access/access.h"
 #include "controller/catalog/catalog.h"
+#include "controller/quota/quotas.h"
 #include "controller/store/store.h"
 
 namespace grpc {
@@ -30,6 +32,6 @@ inline constexpr int kMaxSessionsPerAgent = 4;
 // which their messages come: none of them gets more than the others.
 std::unique_ptr<grpc::Service> MakeIngestService(Env env, catalog::Catalog& catalog,
                                                  store::Store& store, const access::Access& access,
-                                                 RateLimit& limit);
+                                                 RateLimit& limit, quota::Quotas& quotas);
 
 }  // namespace holdfast::ingest

@@ -6,6 +6,7 @@
 #include "common/format/trust.h"
 #include "common/rpc/status.h"
 #include "controller/operator/alert_calls.h"
+#include "controller/operator/quota_calls.h"
 #include "controller/operator/retention_calls.h"
 #include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
@@ -188,6 +189,16 @@ class OperatorService final : public v1::Operator::Service {
                             v1::SetObjectiveReply*) override {
     return Guarded(*context, "SetObjective",
                    [&] { return operator_service::SetObjective(options_, *request); });
+  }
+  grpc::Status ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest*,
+                          v1::ListQuotasReply* reply) override {
+    return Guarded(*context, "ListQuotas",
+                   [&] { return operator_service::ListQuotas(options_, reply); });
+  }
+  grpc::Status SetQuota(grpc::ServerContext* context, const v1::SetQuotaRequest* request,
+                        v1::SetQuotaReply*) override {
+    return Guarded(*context, "SetQuota",
+                   [&] { return operator_service::SetQuota(options_, *request); });
   }
   grpc::Status ListAlerts(grpc::ServerContext* context, const v1::ListAlertsRequest* request,
                           v1::ListAlertsReply* reply) override {

@@ -17,6 +17,7 @@
 #include "controller/alert/alert_desk.h"
 #include "controller/control/job_board.h"
 #include "controller/objective/objectives.h"
+#include "controller/quota/quotas.h"
 #include "controller/retention/collector.h"
 #include "controller/schedule/scheduler.h"
 #include "controller/scrub/scrubber.h"
@@ -46,6 +47,7 @@ struct OperatorServiceOptions {
   std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
   std::string mount_warning = "";  // of the data directory; empty: none
   alert::AlertDesk* alerts = nullptr;
+  quota::Quotas* quotas = nullptr;
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

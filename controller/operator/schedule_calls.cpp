@@ -40,14 +40,6 @@ std::string_view StateText(objective::State state) {
   return "";
 }
 
-void FillSetting(const schedule::Setting& in, v1::Setting* out) {
-  out->set_text(in.text);
-  out->set_origin(std::string(OriginText(in.origin)));
-  out->set_place(in.place);
-  out->set_set_by(in.set_by);
-  out->set_set_at_ms(in.set_at_ms);
-}
-
 void FillStanding(const objective::Standing& in, v1::ObjectiveStanding* out) {
   FillSetting(in.rpo, out->mutable_rpo());
   FillSetting(in.rto, out->mutable_rto());
@@ -66,6 +58,14 @@ std::optional<std::string> GivenText(const std::string& text) {
 }
 
 }  // namespace
+
+void FillSetting(const schedule::Setting& in, v1::Setting* out) {
+  out->set_text(in.text);
+  out->set_origin(std::string(OriginText(in.origin)));
+  out->set_place(in.place);
+  out->set_set_by(in.set_by);
+  out->set_set_at_ms(in.set_at_ms);
+}
 
 void FillSchedule(const schedule::SourceSchedule& in, v1::SourceSchedule* out) {
   control::FillSource(in.source, out->mutable_source());

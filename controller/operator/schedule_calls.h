@@ -11,6 +11,7 @@ class ListSchedulesRequest;
 class PauseSchedulesRequest;
 class SetObjectiveRequest;
 class SetScheduleRequest;
+class Setting;
 class SourceObjective;
 class SourceSchedule;
 class SystemObjective;
@@ -18,6 +19,7 @@ class SystemObjective;
 
 namespace holdfast::operator_service {
 
+void FillSetting(const schedule::Setting& in, v1::Setting* out);
 void FillSchedule(const schedule::SourceSchedule& in, v1::SourceSchedule* out);
 void FillObjective(const objective::SourceStanding& in, v1::SourceObjective* out);
 void FillObjective(const objective::SystemStanding& in, v1::SystemObjective* out);

@@ -6,6 +6,7 @@
 #include "common/base/version.h"
 #include "controller/control/summaries.h"
 #include "controller/operator/alert_calls.h"
+#include "controller/operator/quota_calls.h"
 #include "controller/operator/schedule_calls.h"
 #include "controller/operator/scrub_run.h"
 #include "fmt/format.h"
@@ -149,6 +150,7 @@ absl::Status FillStatus(const OperatorServiceOptions& options, v1::StatusReply* 
         static_cast<std::uint64_t>(absl::ToUnixMillis(options.scrubber->completed())));
   }
   AddWarnings(options, out);
+  if (options.quotas != nullptr) RETURN_IF_ERROR(AddQuotaWarnings(options, out));
   if (options.alerts != nullptr) RETURN_IF_ERROR(FillAlertStatus(*options.alerts, out));
   return absl::OkStatus();
 }

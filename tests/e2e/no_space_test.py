@@ -67,6 +67,24 @@ class NoSpace(unittest.TestCase):
         self.restores(1, first)
         self.restores(2, self.files)
 
+    def test_no_inode_is_left(self):
+        """There is room, but not for one more file (fault row 36)."""
+        disk = self.mount(self.rig.data, 200)
+        self.setup()
+        self.rig.cli("backup")
+        first = self.copy()
+        disk.limit_inodes(os.statvfs(disk.path).f_files - os.statvfs(disk.path).f_ffree)
+        self.assertGreater(disk.free(), 100 * MIB)
+        write_random(f"{self.files}/second", 8 * MIB, 3)
+        operator(self.rig, "backup", timeout=300).must_be(11, "No space left")
+        self.assertTrue(self.rig.controller.alive())
+        self.assertEqual([1], [row["seq"] for row in self.rig.snapshots("uploads")])
+        self.restores(1, first)
+        disk.limit_inodes(100_000)
+        self.rig.cli("backup")
+        self.restores(1, first)
+        self.restores(2, self.files)
+
     def test_not_a_byte_is_left_for_catalog_and_log(self):
         disk = self.mount(self.rig.data, 80)
         self.setup()

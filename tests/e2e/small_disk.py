@@ -34,6 +34,9 @@ class SmallDisk:
     def resize(self, mebibytes):
         subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", self.path], check=True)
 
+    def limit_inodes(self, count):
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={count}", self.path], check=True)
+
     def free(self):
         info = os.statvfs(self.path)
         return info.f_bavail * info.f_frsize

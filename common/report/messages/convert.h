@@ -7,10 +7,12 @@
 
 #include "common/report/alert_types.h"
 #include "common/report/operator_types.h"
+#include "common/report/quota_types.h"
 #include "common/report/retention_types.h"
 
 namespace holdfast::v1 {
 class AgentInfo;
+class AgentQuota;
 class AlertDeliveryInfo;
 class AlertInfo;
 class CollectGarbageReply;
@@ -52,6 +54,7 @@ SourceSchedule FromProto(const v1::SourceSchedule& in);
 SourceObjective FromProto(const v1::SourceObjective& in);
 SystemObjective FromProto(const v1::SystemObjective& in);
 ObjectiveReport FromProto(const v1::ListObjectivesReply& in);
+AgentQuota FromProto(const v1::AgentQuota& in);
 void ToProto(const RetentionPolicy& in, v1::RetentionPolicy* out);
 
 AlertDelivery FromProto(const v1::AlertDeliveryInfo& in);

@@ -74,4 +74,14 @@ ObjectiveReport FromProto(const v1::ListObjectivesReply& in) {
   return out;
 }
 
+AgentQuota FromProto(const v1::AgentQuota& in) {
+  AgentQuota out;
+  out.agent = AgentId::From(in.agent_id()).value_or(AgentId());
+  out.agent_name = in.agent_name();
+  out.limit = SettingFromProto(in.limit());
+  if (in.limited()) out.limit_bytes = in.limit_bytes();
+  out.stored_bytes = in.stored_bytes();
+  return out;
+}
+
 }  // namespace holdfast::report

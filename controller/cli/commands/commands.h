@@ -30,6 +30,7 @@ void AddScrub(Command& program, Context& context);
 void AddForget(Command& program, Context& context);
 void AddUndelete(Command& program, Context& context);
 void AddRetention(Command& program, Context& context);
+void AddQuota(Command& program, Context& context);
 void AddGc(Command& program, Context& context);
 void AddSchedule(Command& program, Context& context);
 void AddObjective(Command& program, Context& context);

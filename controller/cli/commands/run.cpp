@@ -42,6 +42,7 @@ void AddCommands(Command& program, Context& context) {
   AddForget(program, context);
   AddUndelete(program, context);
   AddRetention(program, context);
+  AddQuota(program, context);
   AddGc(program, context);
   AddSchedule(program, context);
   AddObjective(program, context);

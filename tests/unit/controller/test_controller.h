@@ -64,6 +64,7 @@ class TestController {
                                                        schedule::ScheduleConfig(), observer_);
     objectives_ =
         std::make_unique<objective::Objectives>(env_, *catalog_, objective::ObjectiveConfig());
+    quotas_ = std::make_unique<quota::Quotas>(env_, *catalog_, quota::QuotaConfig());
     alerts_ = Value(alert::AlertDesk::Open(
         {env_, catalog_.get(), nullptr, {}, "test", directory_ / "alert.key", {}}));
     for (Side* side : {&agents_, &operators_}) MakeServices(*side);
@@ -82,6 +83,7 @@ class TestController {
       *side = {side->listener};
     }
     alerts_.reset();
+    quotas_.reset();
     collector_.reset();
     objectives_.reset();
     scheduler_.reset();
@@ -170,6 +172,7 @@ class TestController {
   MovedClock& clock() { return clock_; }
   catalog::Catalog& catalog() { return *catalog_; }
   store::Store& store() { return *store_; }
+  quota::Quotas& quotas() { return *quotas_; }
   control::JobBoard& board() { return *board_; }
 
   void CutWhen(CutReply cut) {
@@ -235,7 +238,7 @@ class TestController {
     side.access =
         std::make_unique<access::Access>(clock_, *catalog_, controller_id_, side.listener);
     side.services.push_back(
-        ingest::MakeIngestService(env_, *catalog_, *store_, *side.access, ingest_limit_));
+        ingest::MakeIngestService(env_, *catalog_, *store_, *side.access, ingest_limit_, *quotas_));
     side.services.push_back(control::MakeControlService(
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          [this](const AgentId& agent, const std::string& csr) {
@@ -247,7 +250,7 @@ class TestController {
         {env_, catalog_.get(), store_.get(), side.access.get(), board_.get(),
          authority_->ca_fingerprint(), "127.0.0.1:1", "127.0.0.1:2", env_.clock.Now(),
          [] { return false; }, scrubber_.get(), collector_.get(), scheduler_.get(),
-         objectives_.get(), [] { return std::string(); }, "", alerts_.get()}));
+         objectives_.get(), [] { return std::string(); }, "", alerts_.get(), quotas_.get()}));
   }
 
   std::shared_ptr<grpc::ServerCredentials> TlsCredentials() const {
@@ -293,6 +296,7 @@ class TestController {
   std::unique_ptr<daemon::ScheduledRuns> runs_;
   std::unique_ptr<schedule::Scheduler> scheduler_;
   std::unique_ptr<objective::Objectives> objectives_;
+  std::unique_ptr<quota::Quotas> quotas_;
   std::unique_ptr<alert::AlertDesk> alerts_;
   Side agents_{access::Listener::kAgents};
   Side operators_{access::Listener::kLocalSocket};

@@ -157,6 +157,15 @@ class FakeClient final : public OperatorClient {
     objective_changes.push_back(change);
     return absl::OkStatus();
   }
+  absl::StatusOr<std::vector<AgentQuota>> ListQuotas() override { return quotas; }
+  absl::Status SetQuota(const QuotaChange& change) override {
+    if (!quota_error.ok()) return quota_error;
+    quota_changes.push_back(change);
+    return absl::OkStatus();
+  }
+  std::vector<AgentQuota> quotas;
+  std::vector<QuotaChange> quota_changes;
+  absl::Status quota_error;
   std::vector<SourceSchedule> schedules;
   std::vector<ScheduleQuery> schedule_queries;
   std::vector<ScheduleChange> schedule_changes;

@@ -19,7 +19,7 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
       "data_directory: /srv/holdfast\nlisten: 0.0.0.0:1\nlisten_enrollment: '[::1]:65535'\n"
       "advertise: backup.example.com\nsocket: /run/x.sock\nlog: {level: debug, format: json}\n"
       "parity: 5\nscrub: {enabled: false, period: 7d, rate: 1MiB}\n"
-      "retention: {trash: 30d, delay: 2h}\n");
+      "retention: {trash: 30d, delay: 2h}\nquota: 500GiB\n");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->data_directory, "/srv/holdfast");
   EXPECT_EQ(config->listen.text(), "0.0.0.0:1");
@@ -35,6 +35,7 @@ TEST_F(ControllerConfigTest, EverythingIsRead) {
   EXPECT_EQ(config->scrub.rate_bytes, 1u << 20);
   EXPECT_EQ(config->retention.trash_time, absl::Hours(24 * 30));
   EXPECT_EQ(config->retention.sweep_delay, absl::Hours(2));
+  EXPECT_EQ(config->quota.agent, "500GiB");
 }
 
 TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
@@ -47,6 +48,7 @@ TEST_F(ControllerConfigTest, WhatIsNotNamedHasDefaults) {
   EXPECT_EQ(config->retention.sweep_delay, absl::Hours(24));
   EXPECT_EQ(config->socket_path[0], '/');
   EXPECT_EQ(config->parity_percent, 2u);
+  EXPECT_EQ(config->quota.agent, "") << "no limit";
   EXPECT_TRUE(config->scrub.enabled);
   EXPECT_EQ(config->scrub.period, absl::Hours(30 * 24));
 }
@@ -55,6 +57,8 @@ TEST_F(ControllerConfigTest, BadValuesNameTheirPlace) {
   ExpectRefused("data_directory: relative\n", "1:17");
   ExpectRefused("data_directory: ''\n", "1:17");
   ExpectRefused("listen: localhost\n", "1:9");
+  ExpectRefused("quota: much\n", "1:8");
+  ExpectRefused("quota: -1\n", "1:8");
   ExpectRefused("listen: ':7443'\n", "1:9");
   ExpectRefused("listen: host:port\n", "1:9");
   ExpectRefused("listen: host:65536\n", "1:9");

@@ -1,6 +1,10 @@
 // Goal: an enrolled agent that does not keep to the rules gets an error that says so, harms no
-// other source, and leaves the controller working (fault rows 19, 31, 51, 52, 54).
+// other source, and leaves the controller working (fault rows 16, 19, 31, 51, 52,
+// 54).
 #include <google/protobuf/unknown_field_set.h>
+
+#include <atomic>
+#include <thread>
 
 #include "common/format/reference_list.h"
 #include "tests/unit/controller/ingest/ingest_fixture.h"
@@ -50,6 +54,14 @@ class HostileAgentTest : public IngestTest {
         clear, "facts", run_key, signer != nullptr ? *signer : agent_.signing, agent_.rng));
     EXPECT_TRUE(stream->Write(request));
     return stream->End();
+  }
+  Bytes DeltaOf(const Bytes& plaintext, const Bytes& from) {
+    ObjectSealer sealer({agent_.secrets.domain, key_id_, SecretBytes(Bytes(32, 'k')), 1},
+                        agent_.rng);
+    Bytes object;
+    sealer.SealDelta(ObjectType::kContent, IdOf(plaintext), plaintext, {{IdOf(from), from}},
+                     &object);
+    return object;
   }
   std::uint64_t HeadOfOther() {
     return controller_.catalog().GetSource(agent_.Source("other"))->head_seq;
@@ -145,21 +157,13 @@ TEST_F(HostileAgentTest, QuestionsOfWrongSizeAreRefused) {
 TEST_F(HostileAgentTest, DeltasNeedAPlainBaseThatIsStored) {
   const Bytes base =
       "a base that others are made of, long enough to be worth it: " + Bytes(500, 'b');
-  const auto delta_of = [&](const Bytes& plaintext, const Bytes& from) {
-    ObjectSealer sealer({agent_.secrets.domain, key_id_, SecretBytes(Bytes(32, 'k')), 1},
-                        agent_.rng);
-    Bytes object;
-    sealer.SealDelta(ObjectType::kContent, IdOf(plaintext), plaintext, {{IdOf(from), from}},
-                     &object);
-    return object;
-  };
   const auto lonely = Opened();
-  EXPECT_TRUE(lonely->SendObjects({delta_of(base + "1", base)}));
+  EXPECT_TRUE(lonely->SendObjects({DeltaOf(base + "1", base)}));
   EXPECT_EQ(CodeOf(lonely->End()), 5066);
   EXPECT_FALSE(Has(IdOf(base + "1")));
 
   const auto stream = Opened();
-  EXPECT_TRUE(stream->SendObjects({SealedObject(base), delta_of(base + "1", base)}));
+  EXPECT_TRUE(stream->SendObjects({SealedObject(base), DeltaOf(base + "1", base)}));
   EXPECT_TRUE(stream->End().ok());
   const auto asking = Opened();
   EXPECT_TRUE(asking->Ask(IdOf("none").bytes() + IdOf(base).bytes() + IdOf(base + "1").bytes()));
@@ -172,7 +176,7 @@ TEST_F(HostileAgentTest, DeltasNeedAPlainBaseThatIsStored) {
   EXPECT_TRUE(asking->End().ok());
 
   const auto deeper = Opened();
-  EXPECT_TRUE(deeper->SendObjects({delta_of(base + "12", base + "1")}));
+  EXPECT_TRUE(deeper->SendObjects({DeltaOf(base + "12", base + "1")}));
   EXPECT_EQ(CodeOf(deeper->End()), 5066) << "a delta of a delta";
   // A snapshot with the delta and without its base.
   EXPECT_FALSE(
@@ -223,6 +227,40 @@ TEST_F(HostileAgentTest, MessagesBeyondTheLimitEndTheStream) {
   EXPECT_TRUE(stream.SendObjects({Bytes(7u << 20, 'x')})) << "refused by the client itself";
   EXPECT_FALSE(stream.End().ok());
   EXPECT_EQ(stream.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+// Two bytes each on the wire: as many as fit into a message.
+TEST_F(HostileAgentTest, MillionsOfFieldsInAMessageAreRefused) {
+  const auto objects = Opened();
+  EXPECT_TRUE(objects->SendObjects(std::vector<Bytes>(3'000'000)));
+  const absl::Status status = objects->End();
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(KindOf(status), ErrorKind::kUnreachable) << status;
+}
+
+TEST_F(HostileAgentTest, AnAgentThatNeverReadsIsBoundedAndHindersNobody) {
+  const Bytes base = "a base that others are made of: " + Bytes(500, 'b');
+  const auto upload = Opened();
+  EXPECT_TRUE(upload->SendObjects({SealedObject(base), DeltaOf(base + "1", base)}));
+  EXPECT_TRUE(upload->End().ok());
+  // Every answer is as long as its question: it names the bases of each delta.
+  Bytes question;
+  for (int i = 0; i < 8192; ++i) question += IdOf(base + "1").view();
+  const auto silent = Opened();
+  std::atomic<int> asked{0};
+  std::jthread asking([&] {
+    while (silent->Ask(question)) ++asked;
+  });
+  int before = -1;
+  for (int look = 0; look < 100 && before != asked; ++look) {
+    before = asked;
+    RealClock().SleepFor(absl::Milliseconds(500), {});
+  }
+  EXPECT_EQ(before, asked) << "it is never kept waiting";
+  EXPECT_LT(asked, 200) << "answers pile up";
+  const auto report = Run();
+  EXPECT_TRUE(report.ok()) << report.status();
+  silent->Cancel();
 }
 
 TEST_F(HostileAgentTest, UnknownFieldsAreIgnoredAndEndlessNestingEndsTheStream) {

@@ -145,6 +145,7 @@ class RawStream {
     }
     return status;
   }
+  void Cancel() { context_.TryCancel(); }
   // The status code itself, for what gRPC says without us.
   grpc::StatusCode code() const { return finished_.error_code(); }
 

@@ -1,7 +1,8 @@
 // Goal: a backup survives what happens to its connection: it goes on where it was, sends nothing
-// twice that was STORED, commits once, and restores (fault rows 13, 14, 17).
+// twice that was STORED, commits once, and restores (fault rows 13, 14, 16, 17).
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "common/format/pack_file.h"
@@ -16,6 +17,14 @@ class ResumeTest : public IngestTest {
   void MakeLargeSource() {
     source_.files.clear();
     for (int i = 0; i < 48; ++i) source_.files["f" + std::to_string(i)] = agent_.rng.Draw(1 << 20);
+  }
+  // The controller notices the end of a session a moment after the agent does.
+  void WaitUntilNobodyBacksUp() {
+    for (bool free = false; !free;) {
+      RawStream stream(controller_.Connect(identity_));
+      free = stream.Open(agent_.Source("uploads"), NewRunId());
+      EXPECT_EQ(CodeOf(stream.End()), free ? 0 : 5032);
+    }
   }
   std::uint64_t PackedObjects() {
     std::uint64_t objects = 0;
@@ -182,6 +191,35 @@ TEST_F(ResumeTest, AControllerThatOpensAndDoesNothingIsGivenUpAfterPatience) {
   const auto session = Session(NewRunId(), "uploads", absl::Milliseconds(300));
   const auto status = Run(*session).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+}
+
+// The stream lives, so nothing but time tells.
+TEST_F(ResumeTest, AControllerThatFallsSilentIsGivenUpAfterPatience) {
+  using Kind = bool (v1::BackupReply::*)() const;
+  for (const Kind kind : {&v1::BackupReply::has_opened, &v1::BackupReply::has_envelope_stored,
+                          &v1::BackupReply::has_answer, &v1::BackupReply::has_stored,
+                          &v1::BackupReply::has_committed}) {
+    std::promise<void> over;
+    const std::shared_future<void> silence = over.get_future().share();
+    std::atomic<bool> silent{false};
+    controller_.CutWhen([&, silence, kind](const v1::BackupReply& reply) {
+      if (!(reply.*kind)()) return false;
+      silent = true;
+      silence.wait();
+      return true;
+    });
+    const auto session = Session(NewRunId(), "uploads", absl::Seconds(1));
+    const auto status = Run(*session).status();
+    EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+    EXPECT_EQ(CodeOf(status), 6007) << status;
+    EXPECT_TRUE(silent);
+    over.set_value();
+    controller_.CutWhen(nullptr);
+    WaitUntilNobodyBacksUp();
+  }
+  const auto report = Run();
+  ASSERT_TRUE(report.ok()) << report.status();
+  ExpectRestores(report->seq, source_.files);
 }
 
 TEST_F(ResumeTest, TheSessionOfARemovedAgentEnds) {

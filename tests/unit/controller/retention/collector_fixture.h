@@ -114,6 +114,7 @@ class CollectorTest : public testing::Test {
     commit.seq = ++seq_;
     commit.run_id = sealing_.rng().Draw(16);
     commit.content_bytes = 1'000'000;
+    commit.taken_at_ms = taken_at_ms_.value_or(Millis());
     std::set<ChunkId> now;
     std::set<ChunkId> before;
     for (const int chunk : chunks) now.insert(Id(chunk));
@@ -191,6 +192,7 @@ class CollectorTest : public testing::Test {
   SourceId source_;
   std::uint64_t seq_ = 0;
   bool being_read_ = false;
+  std::optional<std::uint64_t> taken_at_ms_;  // what the agent says; else the truth
   std::map<std::uint64_t, std::set<int>> sets_;
   std::map<std::uint64_t, KeyId> keys_;
   std::unique_ptr<store::Store> store_;

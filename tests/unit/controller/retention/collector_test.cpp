@@ -129,6 +129,26 @@ TEST_F(CollectorTest, NothingExpiresInDoubtUntilItIsConfirmed) {
   EXPECT_EQ(Run()->trashed.size(), 1u);
 }
 
+// Fault row 55: an agent that dates its snapshots back or ahead neither flushes the old ones nor
+// keeps its own for ever.
+TEST_F(CollectorTest, WhenAnAgentSaysASnapshotWasTakenDoesNotCount) {
+  int run = 0;
+  const std::uint64_t year_ahead = Millis() + 365ull * 86'400'000;
+  for (const std::uint64_t taken : {Millis(), 0ul, ~0ul >> 1, ~0ul, year_ahead}) {
+    taken_at_ms_ = taken;
+    Backup(Range(run, run + 10));
+    ++run;
+  }
+  taken_at_ms_.reset();
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("within=1h last=1").value()).ok());
+  EXPECT_TRUE(collector_->Preview()->trashed.empty()) << "all were committed within the hour";
+  clock_.now += absl::Hours(3);
+  Backup(Range(run, run + 10));
+  ASSERT_TRUE(collector_->Confirm(source_, 5).ok()) << "none of them is young";
+  EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 1u);
+  ExpectReadable({6});
+}
+
 TEST_F(CollectorTest, NothingExpiresWhenTheClockLeaps) {
   Backup(Range(0, 10));
   Backup(Range(10, 20));
