@@ -85,7 +85,7 @@ class Engine final : public EventSink {
     std::string reason;
   };
   absl::StatusOr<catalog::SilenceRow> Silence(const SilenceRequest& request);
-  absl::Status EndSilence(std::int64_t silence);
+  absl::Status EndSilence(std::int64_t silence, const std::string& by);
 
   // A report for these channels (a digest, a test); empty: all. The rows' ids. The mark is set in
   // the same transaction.

@@ -178,7 +178,8 @@ struct Controller::Impl {
     objectives->Reconfigure(fresh->objectives);
     RETURN_IF_ERROR(alerts->Reconfigure(fresh->alerts));
     alerts->engine().Report({alert::EventKind::kReloadSucceeded, {}, ""});
-    return absl::OkStatus();
+    return catalog->audit().Audited({NowMs(), "SIGHUP", "configuration.reload", path, ""},
+                                    [] { return absl::OkStatus(); });
   }
 
   std::string ConfigTrouble() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/report/alert_types.h"
+#include "common/report/audit_types.h"
 #include "common/report/operator_types.h"
 #include "common/report/retention_types.h"
 
@@ -18,6 +19,7 @@ class Installation;
 class ListObjectivesReply;
 class JobProgress;
 class ListAlertsReply;
+class ListAuditReply;
 class ListContactsReply;
 class SilenceInfo;
 class JobResult;
@@ -59,5 +61,6 @@ AlertInfo FromProto(const v1::AlertInfo& in);
 SilenceInfo FromProto(const v1::SilenceInfo& in);
 AlertList FromProto(const v1::ListAlertsReply& in);
 ContactList FromProto(const v1::ListContactsReply& in);
+AuditList FromProto(const v1::ListAuditReply& in);
 
 }  // namespace holdfast::report

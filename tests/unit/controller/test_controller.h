@@ -165,6 +165,7 @@ class TestController {
   catalog::Catalog& catalog() { return *catalog_; }
   store::Store& store() { return *store_; }
   control::JobBoard& board() { return *board_; }
+  alert::AlertDesk& alerts() { return *alerts_; }
 
   void CutWhen(CutReply cut) {
     std::lock_guard lock(cut_->mutex);

@@ -184,7 +184,7 @@ TEST_F(RetryTest, PausingEndsIt) {
   FailTheFirst();
   Check(scheduler_->Pause(Id("db"), "root"));
   RunFor(absl::Minutes(30));
-  Check(scheduler_->Resume(Id("db")));
+  Check(scheduler_->Resume(Id("db"), "root"));
   RunFor(absl::Minutes(30));
   EXPECT_EQ(runs_.begun.size(), 1u);
   // Paused while it runs.
