@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/format/trust.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "controller/operator/alert_calls.h"
 #include "controller/operator/audit_calls.h"
