@@ -18,11 +18,12 @@
 #include "controller/catalog/sqlite.h"
 #include "controller/catalog/sqlite_alerts.h"
 #include "controller/catalog/sqlite_audit.h"
+#include "controller/catalog/sqlite_planning.h"
 #include "controller/catalog/switches.h"
 
 namespace holdfast::catalog {
 
-class SqliteCatalog final : public Catalog, public Collection, public Planning {
+class SqliteCatalog final : public Catalog, public Collection {
  public:
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(Env env, const std::string& path);
   // Over one connection to a database in memory, made ready by Open or by a catalog before.
@@ -88,7 +89,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::StatusOr<std::optional<RunFailure>> LastFailure(const SourceId& source) override;
   absl::StatusOr<Totals> GetTotals() override;
   Collection& collection() override { return *this; }
-  Planning& planning() override { return *this; }
+  Planning& planning() override { return planning_; }
   AlertBook& alerts() override { return alerts_; }
   AuditTrail& audit() override { return audit_; }
   absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
@@ -124,16 +125,11 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status SetPolicy(const SourceId& source, ByteView policy) override;
   absl::StatusOr<std::uint64_t> ClockSeen() override;
   absl::Status SetClockSeen(std::uint64_t now_ms) override;
-  absl::StatusOr<std::vector<SettingRow>> ListSettings() override;
-  absl::Status SetSettings(const std::vector<SettingRow>& settings) override;
-  absl::StatusOr<std::vector<ScheduleRow>> ListSchedules() override;
-  absl::Status SetSchedule(const ScheduleRow& row) override;
-  absl::StatusOr<std::vector<RestoreMeasure>> ListRestoreMeasures() override;
-  absl::Status SetRestoreMeasure(const RestoreMeasure& measure) override;
 
  private:
   friend class SqliteAlerts;
   friend class SqliteAudit;
+  friend class SqlitePlanning;
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
                 std::unique_ptr<SqliteDb> writer);
   absl::Status EnsureInstallation(Rng& rng);
@@ -184,6 +180,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   Switches switches_;
   SqliteAlerts alerts_{*this};
   SqliteAudit audit_{*this};
+  SqlitePlanning planning_{*this};
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
   FairMutex writer_mutex_;   // guards writer_, in_doubt_ and bases_changed_
   std::unique_ptr<SqliteDb> writer_;

@@ -15,7 +15,10 @@
 
 namespace holdfast::daemon {
 
-absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& out);
+// What was set by command, in a store whose controller's keys are not here.
+enum class SettingsOfOthers { kLeave, kTake };
+absl::Status RunRebuild(Env env, const ControllerConfig& config, SettingsOfOthers others,
+                        std::ostream& out);
 
 // What to do at the start when the store has backups and the catalog is not there: kIntegrity 5070.
 absl::Status CheckCatalogIsThere(FileSystem& fs, const std::string& data_directory);

@@ -47,7 +47,7 @@ class Connection final : public httplib::Stream {
     void operator()(SSL* tls) const { SSL_free(tls); }
   };
   bool WaitFor(short events);
-  ssize_t Fill();  // the empty buffer, with some bytes
+  ssize_t Fill();                                  // the empty buffer, with some bytes
   ssize_t Receive(char* bytes, std::size_t size);  // some, within the deadline
   bool TlsMayGoOn(int result);                     // waits for what the TLS library waits for
 

@@ -140,11 +140,11 @@ struct HttpServer::Impl {
           Route(request, response);
           return httplib::Server::HandlerResponse::Handled;
         });
-    ASSIGN_OR_RETURN(
-        listener, Listener::Start(env.clock, options.host, options.port,
-                                  [this](int connection, const std::function<Leave()>& leave) {
-                                    Serve(connection, leave);
-                                  }));
+    ASSIGN_OR_RETURN(listener,
+                     Listener::Start(env.clock, options.host, options.port,
+                                     [this](int connection, const std::function<Leave()>& leave) {
+                                       Serve(connection, leave);
+                                     }));
     return absl::OkStatus();
   }
 

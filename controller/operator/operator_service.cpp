@@ -61,21 +61,21 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status Initialize(grpc::ServerContext* context, const v1::InitializeRequest* request,
                           v1::Installation* reply) override {
-    return Guarded(*context, "Initialize", [&]() -> absl::Status {
+    return Changing(*context, "Initialize", [&]() -> absl::Status {
       RETURN_IF_ERROR(DoInitialize(*context, *request));
       return FillInstallation(options_, reply);
     });
   }
   grpc::Status PutRecipients(grpc::ServerContext* context, const v1::PutRecipientsRequest* request,
                              v1::PutRecipientsReply*) override {
-    return Guarded(*context, "PutRecipients",
-                   [&] { return DoPutRecipients(*context, request->recipients()); });
+    return Changing(*context, "PutRecipients",
+                    [&] { return DoPutRecipients(*context, request->recipients()); });
   }
   grpc::Status CreateJoinToken(grpc::ServerContext* context,
                                const v1::CreateJoinTokenRequest* request,
                                v1::CreateJoinTokenReply* reply) override {
-    return Guarded(*context, "CreateJoinToken",
-                   [&] { return DoCreateToken(*context, *request, reply); });
+    return Changing(*context, "CreateJoinToken",
+                    [&] { return DoCreateToken(*context, *request, reply); });
   }
   grpc::Status ListAgents(grpc::ServerContext* context, const v1::ListAgentsRequest* request,
                           v1::ListAgentsReply* reply) override {
@@ -89,7 +89,7 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status RemoveAgent(grpc::ServerContext* context, const v1::RemoveAgentRequest* request,
                            v1::RemoveAgentReply*) override {
-    return Guarded(*context, "RemoveAgent", [&]() -> absl::Status {
+    return Changing(*context, "RemoveAgent", [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const catalog::AgentRow agent, options_.catalog->FindAgent(request->name()));
       if (agent.domain) {
         RETURN_IF_ERROR(options_.store->MarkAgentRemoved(*agent.domain, agent.id));
@@ -151,14 +151,14 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetRetention(grpc::ServerContext* context, const v1::SetRetentionRequest* request,
                             v1::Retention* reply) override {
-    return Guarded(*context, "SetRetention", [&] {
+    return Changing(*context, "SetRetention", [&] {
       return operator_service::SetRetention(options_, *request, ActorOf(*context), reply);
     });
   }
   grpc::Status ConfirmRetention(grpc::ServerContext* context,
                                 const v1::ConfirmRetentionRequest* request,
                                 v1::ConfirmRetentionReply*) override {
-    return Guarded(*context, "ConfirmRetention", [&] {
+    return Changing(*context, "ConfirmRetention", [&] {
       return options_.collector->Confirm(SourceId::From(request->source_id()).value_or(SourceId()),
                                          request->removals(), ActorOf(*context));
     });
@@ -166,14 +166,14 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status ForgetSnapshots(grpc::ServerContext* context,
                                const v1::ForgetSnapshotsRequest* request,
                                v1::ForgetSnapshotsReply* reply) override {
-    return Guarded(*context, "ForgetSnapshots",
-                   [&] { return Forget(options_, *request, ActorOf(*context), reply); });
+    return Changing(*context, "ForgetSnapshots",
+                    [&] { return Forget(options_, *request, ActorOf(*context), reply); });
   }
   grpc::Status UndeleteSnapshot(grpc::ServerContext* context,
                                 const v1::UndeleteSnapshotRequest* request,
                                 v1::UndeleteSnapshotReply*) override {
-    return Guarded(*context, "UndeleteSnapshot",
-                   [&] { return Undelete(options_, *request, ActorOf(*context)); });
+    return Changing(*context, "UndeleteSnapshot",
+                    [&] { return Undelete(options_, *request, ActorOf(*context)); });
   }
   grpc::Status ListTrash(grpc::ServerContext* context, const v1::ListTrashRequest*,
                          v1::ListTrashReply* reply) override {
@@ -182,8 +182,8 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status CollectGarbage(grpc::ServerContext* context,
                               const v1::CollectGarbageRequest* request,
                               v1::CollectGarbageReply* reply) override {
-    return Guarded(*context, "CollectGarbage",
-                   [&] { return Collect(options_, *request, ActorOf(*context), reply); });
+    return Changing(*context, "CollectGarbage",
+                    [&] { return Collect(options_, *request, ActorOf(*context), reply); });
   }
   grpc::Status ListSchedules(grpc::ServerContext* context, const v1::ListSchedulesRequest* request,
                              v1::ListSchedulesReply* reply) override {
@@ -192,14 +192,14 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetSchedule(grpc::ServerContext* context, const v1::SetScheduleRequest* request,
                            v1::SetScheduleReply*) override {
-    return Guarded(*context, "SetSchedule",
-                   [&] { return operator_service::SetSchedule(options_, *request); });
+    return Changing(*context, "SetSchedule",
+                    [&] { return operator_service::SetSchedule(options_, *request); });
   }
   grpc::Status PauseSchedules(grpc::ServerContext* context,
                               const v1::PauseSchedulesRequest* request,
                               v1::PauseSchedulesReply*) override {
-    return Guarded(*context, "PauseSchedules",
-                   [&] { return operator_service::PauseSchedules(options_, *request); });
+    return Changing(*context, "PauseSchedules",
+                    [&] { return operator_service::PauseSchedules(options_, *request); });
   }
   grpc::Status ListObjectives(grpc::ServerContext* context, const v1::ListObjectivesRequest*,
                               v1::ListObjectivesReply* reply) override {
@@ -208,8 +208,8 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetObjective(grpc::ServerContext* context, const v1::SetObjectiveRequest* request,
                             v1::SetObjectiveReply*) override {
-    return Guarded(*context, "SetObjective",
-                   [&] { return operator_service::SetObjective(options_, *request); });
+    return Changing(*context, "SetObjective",
+                    [&] { return operator_service::SetObjective(options_, *request); });
   }
   grpc::Status ListAlerts(grpc::ServerContext* context, const v1::ListAlertsRequest* request,
                           v1::ListAlertsReply* reply) override {
@@ -226,17 +226,17 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status AcknowledgeAlert(grpc::ServerContext* context,
                                 const v1::AcknowledgeAlertRequest* request,
                                 v1::AlertInfo* reply) override {
-    return Guarded(*context, "AcknowledgeAlert",
-                   [&] { return Acknowledge(*options_.alerts, *request, reply); });
+    return Changing(*context, "AcknowledgeAlert",
+                    [&] { return Acknowledge(*options_.alerts, *request, reply); });
   }
   grpc::Status SilenceAlerts(grpc::ServerContext* context, const v1::SilenceAlertsRequest* request,
                              v1::SilenceInfo* reply) override {
-    return Guarded(*context, "SilenceAlerts",
-                   [&] { return Silence(*options_.alerts, *request, reply); });
+    return Changing(*context, "SilenceAlerts",
+                    [&] { return Silence(*options_.alerts, *request, reply); });
   }
   grpc::Status EndSilence(grpc::ServerContext* context, const v1::EndSilenceRequest* request,
                           v1::EndSilenceReply*) override {
-    return Guarded(*context, "EndSilence", [&] {
+    return Changing(*context, "EndSilence", [&] {
       return options_.alerts->engine().EndSilence(request->id(), ActorOf(*context));
     });
   }
@@ -268,6 +268,16 @@ class OperatorService final : public v1::Operator::Service {
     const auto principal =
         options_.access->Check(context, fmt::format("holdfast.v1.Operator/{}", method));
     return rpc::ToGrpc(principal.ok() ? body() : principal.status());
+  }
+
+  // For calls that change something.
+  template <typename Body>
+  grpc::Status Changing(const grpc::ServerContext& context, std::string_view method, Body body) {
+    return Guarded(context, method, [&]() -> absl::Status {
+      RETURN_IF_ERROR(body());
+      options_.changed();
+      return absl::OkStatus();
+    });
   }
 
   catalog::AuditEntry Entry(const grpc::ServerContext& context, std::string action,

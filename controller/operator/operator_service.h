@@ -45,6 +45,8 @@ struct OperatorServiceOptions {
   objective::Objectives* objectives = nullptr;
   std::function<std::string()> config_trouble = [] { return std::string(); };  // empty: none
   alert::AlertDesk* alerts = nullptr;
+  // After a call that changed something, before its answer.
+  std::function<void()> changed = [] {};
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 
