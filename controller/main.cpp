@@ -70,13 +70,15 @@ int Run(const std::string& config_path) {
   return 0;
 }
 
-int RunRebuildCatalog(const std::string& config_path) {
+int RunRebuildCatalog(const std::string& config_path, bool accept_settings) {
   using namespace holdfast;
   ForbidCoreDumps();
   const Env env = RealEnv();
   const auto config = daemon::LoadControllerConfig(env.fs, config_path);
   if (!config.ok()) return Fail(config.status());
-  const absl::Status status = daemon::RunRebuild(env, *config, std::cout);
+  using Others = daemon::SettingsOfOthers;
+  const absl::Status status =
+      daemon::RunRebuild(env, *config, accept_settings ? Others::kTake : Others::kLeave, std::cout);
   std::cout.flush();
   return status.ok() ? 0 : Fail(status);
 }
@@ -107,8 +109,11 @@ int main(int argc, char** argv) {
   program.Footer(holdfast::Examples("holdfast-controller",
                                     "holdfast-controller --config /etc/holdfast/controller.yaml"));
   bool rebuild = false;
+  bool accept_settings = false;
   holdfast::Command command = program.Verb(
       "rebuild-catalog", "Make the catalog anew from the store; the controller must not run");
+  command.Flag("--accept-settings", accept_settings,
+               "Take what was set by command also when another controller wrote it");
   command.Footer(holdfast::Examples(
       "holdfast-controller rebuild-catalog",
       "holdfast-controller --config /etc/holdfast/controller.yaml rebuild-catalog"));
@@ -125,5 +130,5 @@ int main(int argc, char** argv) {
   if (!outcome.ok()) return Fail(outcome.status());
   if (*outcome == holdfast::CommandLine::Outcome::kPrinted) return 0;
   if (check) return RunCheckConfig(config_path, json);
-  return rebuild ? RunRebuildCatalog(config_path) : Run(config_path);
+  return rebuild ? RunRebuildCatalog(config_path, accept_settings) : Run(config_path);
 }

@@ -46,4 +46,8 @@ std::string RecipientsPath(std::uint64_t version) {
   return fmt::format("{}/recipients.{:020}", kTrust, version);
 }
 
+std::string SettingsPath(std::uint64_t generation) {
+  return fmt::format("{}/{}.settings", kSettings, generation % 2);
+}
+
 }  // namespace holdfast::layout

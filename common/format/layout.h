@@ -6,6 +6,7 @@
 //   envelopes/<domain hex>/<key id hex>.envelope
 //   domains/<domain hex>/<agent hex>.identity and .secrets, .removed
 //   trust/owner.pub (32 raw bytes) and trust/recipients.<version, 20 digits>
+//   settings/0.settings and 1.settings          what operators set by command, in turn
 // A controller's data directory holds a store as store/, and open packs as staging/<number>.open,
 // which count as part of the store: recovery without a catalog reads both. Threading: pure
 // functions.
@@ -22,6 +23,7 @@ inline constexpr char kRecords[] = "records";
 inline constexpr char kEnvelopes[] = "envelopes";
 inline constexpr char kDomains[] = "domains";
 inline constexpr char kTrust[] = "trust";
+inline constexpr char kSettings[] = "settings";
 inline constexpr char kOwner[] = "trust/owner.pub";
 inline constexpr char kStoreBelowData[] = "store";
 inline constexpr char kStagingBelowData[] = "staging";
@@ -37,5 +39,6 @@ std::string SecretsPath(const DomainId& domain, const AgentId& agent);
 // There when the agent's access was taken away: the catalog may be lost, this must not be.
 std::string RemovedMarkPath(const DomainId& domain, const AgentId& agent);
 std::string RecipientsPath(std::uint64_t version);
+std::string SettingsPath(std::uint64_t generation);  // of two, in turn
 
 }  // namespace holdfast::layout

@@ -21,6 +21,8 @@ namespace holdfast::rpc {
 
 inline constexpr int kMaxMessageBytes = 6 << 20;
 inline constexpr std::uint32_t kProtocolVersion = 1;
+// Who types a command, for what is written down about a change. Any bytes.
+inline constexpr char kOperatorMetadata[] = "holdfast-operator-bin";
 
 std::shared_ptr<grpc::Channel> OpenLocalChannel(const std::string& socket_path);
 std::shared_ptr<grpc::Channel> OpenAgentChannel(const std::string& address,

@@ -64,6 +64,7 @@ const std::vector<MethodRow>& MethodTable() {
       {"holdfast.v1.Operator/SilenceAlerts", false, false, true},
       {"holdfast.v1.Operator/EndSilence", false, false, true},
       {"holdfast.v1.Operator/ListContacts", false, false, true},
+      {"holdfast.v1.Operator/ListAudit", false, false, true},
   };
   return *table;
 }
@@ -113,7 +114,10 @@ absl::StatusOr<Principal> Access::Identify(const grpc::ServerContextBase& contex
   if (agent->key_pin.IsZero()) {
     // The catalog was made anew from the store, which does not say the key. The CA never certified
     // another key for this id: a renewal has to have the same.
-    RETURN_IF_ERROR(catalog_.AdoptAgentKey(agent->id, facts->key_pin));
+    RETURN_IF_ERROR(catalog_.audit().Audited(
+        {static_cast<std::uint64_t>(absl::ToUnixMillis(clock_.Now())), "agent " + agent->name,
+         "agent.adopt-key", agent->name, "the catalog was made anew"},
+        [&] { return catalog_.AdoptAgentKey(agent->id, facts->key_pin); }));
     log::Info("took the key of agent '{}' from its certificate", Escaped(agent->name, 64));
     agent->key_pin = facts->key_pin;
   }

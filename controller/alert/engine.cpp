@@ -24,11 +24,6 @@ std::uint64_t SpanMs(absl::Duration span) {
   return static_cast<std::uint64_t>(absl::ToInt64Milliseconds(span));
 }
 
-bool IsUnsentTrigger(const MessageRow& message) {
-  return message.state == MessageState::kWaiting && message.attempts == 0 &&
-         message.action == static_cast<std::uint32_t>(notify::Action::kTrigger);
-}
-
 Problem FailureOf(const Event& event, const std::string& label) {
   return {KeyOf(kFailure, event.source.hex()),
           kFailure,
@@ -63,6 +58,11 @@ Problem ReloadFailureOf(const Event& event) {
 }
 
 }  // namespace
+
+bool IsUnsentTrigger(const MessageRow& message) {
+  return message.state == MessageState::kWaiting && message.attempts == 0 &&
+         message.action == static_cast<std::uint32_t>(notify::Action::kTrigger);
+}
 
 std::vector<std::string> ToldChannels(const std::vector<MessageRow>& messages) {
   std::map<std::string, bool> told;
@@ -106,7 +106,7 @@ void Engine::Report(const Event& event) {
   absl::Status status;
   switch (event.kind) {
     case EventKind::kBackupFailed:
-      status = RaiseLocked(FailureOf(event, label), Seen::kEvent, {});
+      status = RaiseFailure(FailureOf(event, label), Seen::kEvent);
       break;
     case EventKind::kBackupSucceeded:
       status = ResolveLocked(KeyOf(kFailure, event.source.hex()), "A backup succeeded.", {});
@@ -137,7 +137,8 @@ absl::Status Engine::Resolve(const std::string& key, const std::string& why) {
   return ResolveLocked(key, why, {});
 }
 
-absl::Status Engine::RaiseLocked(const Problem& problem, Seen seen, AlertChange change) {
+absl::Status Engine::RaiseLocked(const Problem& problem, Seen seen, AlertChange change,
+                                 Telling telling) {
   ASSIGN_OR_RETURN(const auto newest, book_.NewestAlert(problem.key));
   if (newest && newest->state != AlertState::kResolved) {
     return CountAgain(problem, seen, *newest, std::move(change));
@@ -169,7 +170,11 @@ absl::Status Engine::RaiseLocked(const Problem& problem, Seen seen, AlertChange 
   if (alert.id != 0) {
     ASSIGN_OR_RETURN(known, book_.MessagesOf(alert.id));
   }
-  RETURN_IF_ERROR(TakeStepLocked(&alert, told_from, known, &change));
+  if (telling == Telling::kAsRouted) {
+    RETURN_IF_ERROR(TakeStepLocked(&alert, told_from, known, &change));
+  } else {
+    alert.step_at_ms = 0;
+  }
   change.alert = alert;
   log::Warn("alert: {}", problem.title);
   return book_.Apply(&change);
@@ -254,13 +259,15 @@ absl::Status Engine::ResolveLocked(const std::string& key, const std::string& wh
   change.events.push_back(EventAt("resolved", *alert, alert->title));
   change.alert = *alert;
   log::Info("over: {}", alert->title);
-  return book_.Apply(&change);
+  RETURN_IF_ERROR(book_.Apply(&change));
+  return alert->kind == kFailure ? FollowStorm() : absl::OkStatus();
 }
 
 absl::Status Engine::Reconcile(const Facts& facts, const std::vector<Problem>& problems) {
   std::lock_guard lock(mutex_);
   for (const Problem& problem : problems) {
-    RETURN_IF_ERROR(RaiseLocked(problem, Seen::kState, {}));
+    RETURN_IF_ERROR(problem.kind == kFailure ? RaiseFailure(problem, Seen::kState)
+                                             : RaiseLocked(problem, Seen::kState, {}));
   }
   ASSIGN_OR_RETURN(const auto open, book_.OpenAlerts());
   for (const AlertRow& alert : open) {

@@ -11,7 +11,10 @@
 //             I4  An attempt is recorded before it is made. One that was cut off is made again
 //                 and marked as possibly repeated; no message is lost.
 //             I5  A channel that takes a message no more is told about through the others.
-//             I6  A silence holds messages back, it does not lose them: what is still wrong when
+//             I6  When kStormSources sources failed within kGroupTime, one alert speaks for all of
+//                 them, with the count, until each is backed up again: what nobody was told of yet
+//                 is not told one by one.
+//             I7  A silence holds messages back, it does not lose them: what is still wrong when
 //                 it ends is told then.
 // Threading:  every method from any thread.
 // Errors:     of the catalog; kConflict 5503 (over already), kUsage 5504 (a silence that ends
@@ -38,6 +41,7 @@ namespace holdfast::alert {
 
 inline constexpr absl::Duration kQuiet = absl::Seconds(20);
 inline constexpr absl::Duration kGroupTime = absl::Minutes(5);
+inline constexpr std::size_t kStormSources = 5;
 inline constexpr absl::Duration kChannelPatience = absl::Minutes(15);
 inline constexpr absl::Duration kLongestSilence = absl::Hours(24 * 30);
 inline constexpr absl::Duration kLinkLife = absl::Hours(24 * 7);
@@ -85,7 +89,7 @@ class Engine final : public EventSink {
     std::string reason;
   };
   absl::StatusOr<catalog::SilenceRow> Silence(const SilenceRequest& request);
-  absl::Status EndSilence(std::int64_t silence);
+  absl::Status EndSilence(std::int64_t silence, const std::string& by);
 
   // A report for these channels (a digest, a test); empty: all. The rows' ids. The mark is set in
   // the same transaction.
@@ -101,14 +105,21 @@ class Engine final : public EventSink {
 
  private:
   enum class Seen { kEvent, kState };
+  enum class Telling { kAsRouted, kNobody };
 
   std::uint64_t NowMs() const;
   catalog::EventRow EventAt(std::string_view kind, const catalog::AlertRow& alert,
                             const std::string& text) const;
   absl::StatusOr<bool> IsSilenced(const std::string& subject);
-  absl::Status RaiseLocked(const Problem& problem, Seen seen, catalog::AlertChange change);
+  absl::Status RaiseLocked(const Problem& problem, Seen seen, catalog::AlertChange change,
+                           Telling telling = Telling::kAsRouted);
   absl::Status CountAgain(const Problem& problem, Seen seen, catalog::AlertRow alert,
                           catalog::AlertChange change);
+  absl::Status RaiseFailure(const Problem& problem, Seen seen);
+  absl::Status BeginStorm(std::vector<catalog::AlertRow> failures, const Problem& newest);
+  absl::Status Absorb(catalog::AlertRow alert);
+  absl::Status FollowStorm();
+  absl::StatusOr<std::vector<catalog::AlertRow>> OpenFailures();
   absl::StatusOr<std::uint64_t> HoldAfterReturn(const Problem& problem,
                                                 const catalog::AlertRow& alert);
   absl::Status ResolveLocked(const std::string& key, const std::string& why,
@@ -133,6 +144,8 @@ class Engine final : public EventSink {
   EngineOptions options_;
 };
 
+// Nobody was told yet.
+bool IsUnsentTrigger(const catalog::MessageRow& message);
 // Channels that were told of the alert and not yet that it is over.
 std::vector<std::string> ToldChannels(const std::vector<catalog::MessageRow>& messages);
 

@@ -153,6 +153,8 @@ absl::StatusOr<AlertRow> Engine::Acknowledge(std::int64_t id, const std::string&
     }
   }
   change.events.push_back(EventAt("acknowledged", alert, fmt::format("by {}", by)));
+  change.audit = catalog::AuditEntry{NowMs(), by, "alert.acknowledge", alert.subject,
+                                     fmt::format("alert {}: {}", id, alert.title)};
   change.alert = alert;
   RETURN_IF_ERROR(book_.Apply(&change));
   return alert;
@@ -183,13 +185,22 @@ absl::StatusOr<catalog::SilenceRow> Engine::Silence(const SilenceRequest& reques
   change.events.push_back(EventAt(
       "silenced", about,
       fmt::format("for {} by {}: {}", SpanWords(request.length), request.by, request.reason)));
+  change.audit =
+      catalog::AuditEntry{NowMs(), request.by, "alert.silence", request.subject,
+                          fmt::format("for {}: {}", SpanWords(request.length), request.reason)};
   RETURN_IF_ERROR(book_.Apply(&change));
   return *change.silence;
 }
 
-absl::Status Engine::EndSilence(std::int64_t silence) {
+absl::Status Engine::EndSilence(std::int64_t silence, const std::string& by) {
   std::lock_guard lock(mutex_);
-  return book_.EndSilence(silence, NowMs());
+  ASSIGN_OR_RETURN(const auto silences, book_.SilencesAt(NowMs()));
+  std::string subject;
+  for (const catalog::SilenceRow& one : silences) {
+    if (one.id == silence) subject = one.subject;
+  }
+  return book_.EndSilence(silence, {NowMs(), by, "alert.unsilence", subject,
+                                    fmt::format("silence {} ends now", silence)});
 }
 
 }  // namespace holdfast::alert

@@ -15,6 +15,7 @@ namespace holdfast::alert {
 // The kinds, as they stand in keys, lists and messages.
 inline constexpr std::string_view kNoSuccess = "no-success";
 inline constexpr std::string_view kFailure = "failure";
+inline constexpr std::string_view kStorm = "failures";  // of several sources at once
 inline constexpr std::string_view kMissed = "missed";
 inline constexpr std::string_view kObjective = "objective";
 inline constexpr std::string_view kDamage = "damage";

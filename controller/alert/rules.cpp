@@ -167,7 +167,8 @@ std::vector<Problem> Judge(const Facts& facts, const RuleLimits& limits, absl::T
 }
 
 bool IsJudged(std::string_view kind) {
-  return kind != kMissed && kind != kReload && kind != kChannel && kind != kHeartbeat;
+  return kind != kStorm && kind != kMissed && kind != kReload && kind != kChannel &&
+         kind != kHeartbeat;
 }
 
 bool NeedsAcknowledgement(std::string_view kind) { return kind == kAnomaly; }

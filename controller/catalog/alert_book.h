@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/bytes.h"
+#include "controller/catalog/audit.h"
 
 namespace holdfast::catalog {
 
@@ -86,6 +87,7 @@ struct AlertChange {
   std::optional<AlertRow> alert;     // inserted or replaced; gets its id
   std::vector<MessageRow> messages;  // inserted or replaced
   std::optional<SilenceRow> silence;
+  std::optional<AuditEntry> audit;
   std::vector<std::pair<std::string, std::uint64_t>> marks;
 };
 
@@ -123,7 +125,7 @@ class AlertBook {
   virtual absl::StatusOr<std::vector<MessageRow>> UnfinishedMessages() = 0;
 
   virtual absl::StatusOr<std::vector<SilenceRow>> SilencesAt(std::uint64_t now_ms) = 0;
-  virtual absl::Status EndSilence(std::int64_t id, std::uint64_t now_ms) = 0;
+  virtual absl::Status EndSilence(std::int64_t id, const AuditEntry& audit) = 0;  // at that time
 
   // When it was asked for this source first; `now_ms` the first time.
   virtual absl::StatusOr<std::uint64_t> WatchedSince(const SourceId& source,

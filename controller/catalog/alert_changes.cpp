@@ -119,6 +119,7 @@ absl::Status SqliteAlerts::Apply(AlertChange* change) {
                  silence.subject, silence.since_ms, silence.until_ms, silence.by, silence.reason));
       change->silence->id = db.LastRow();
     }
+    if (change->audit) RETURN_IF_ERROR(WriteAudit(db, *change->audit));
     for (const auto& [name, value] : change->marks) {
       RETURN_IF_ERROR(
           db.Run("INSERT INTO alert_mark(name,value) VALUES(?1,?2) "

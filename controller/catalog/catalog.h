@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "common/env/env.h"
 #include "controller/catalog/alert_book.h"
+#include "controller/catalog/audit.h"
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/collection.h"
 #include "controller/catalog/damage.h"
@@ -143,6 +144,12 @@ class Catalog {
 
   // Events, alerts, what has to be said of them.
   virtual AlertBook& alerts() = 0;
+
+  // Who changed what.
+  virtual AuditTrail& audit() = 0;
 };
+
+// "web-1/db", as operators name a source where two agents have one of its name.
+std::string QualifiedName(Catalog& catalog, const SourceId& source);
 
 }  // namespace holdfast::catalog

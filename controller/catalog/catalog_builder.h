@@ -18,6 +18,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/env/env.h"
+#include "common/format/settings.h"
+#include "controller/catalog/audit.h"
 #include "controller/catalog/catalog_rows.h"
 #include "controller/catalog/set_digest.h"
 #include "controller/catalog/sqlite.h"
@@ -44,6 +46,7 @@ struct FoundSnapshot {
 
 // A retention policy under which nothing expires.
 inline constexpr char kKeepEverything[] = "within=36500d";
+inline constexpr char kRetentionTable[] = "retention";  // of SettingTables
 
 class CatalogBuilder {
  public:
@@ -67,6 +70,15 @@ class CatalogBuilder {
   // A snapshot with the set as it is now. Seqs ascend.
   absl::Status Keep(const FoundSnapshot& snapshot);
   absl::Status EndSource();
+
+  // After the sources: what operators had set by command. Of a policy of retention only what is
+  // imported here lets anything expire. A row of a source that is not there is left out.
+  struct Imported {
+    std::map<std::string, std::uint64_t> rows;  // by table
+    std::uint64_t left_out = 0;
+  };
+  absl::StatusOr<Imported> ImportSettings(const SettingTables& tables);
+  absl::Status NoteRebuild(const AuditEntry& entry);  // behind what was imported
 
   struct Counts {
     std::uint64_t chunks = 0;        // with a row

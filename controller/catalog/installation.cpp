@@ -65,23 +65,6 @@ absl::Status SqliteCatalog::EnsureInstallation(Rng& rng) {
   });
 }
 
-absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteCatalog::TakeReader() {
-  {
-    std::lock_guard lock(readers_mutex_);
-    if (!idle_readers_.empty()) {
-      auto reader = std::move(idle_readers_.back());
-      idle_readers_.pop_back();
-      return reader;
-    }
-  }
-  return SqliteDb::Open(path_, SqliteDb::Mode::kReader);
-}
-
-void SqliteCatalog::ReturnReader(std::unique_ptr<SqliteDb> reader) {
-  std::lock_guard lock(readers_mutex_);
-  idle_readers_.push_back(std::move(reader));
-}
-
 absl::StatusOr<Installation> SqliteCatalog::GetInstallation() {
   return Read([](SqliteDb& db) -> absl::StatusOr<Installation> {
     ASSIGN_OR_RETURN(

@@ -5,8 +5,8 @@
 
 namespace holdfast::catalog {
 
-absl::StatusOr<std::vector<SettingRow>> SqliteCatalog::ListSettings() {
-  return Read([](SqliteDb& db) -> absl::StatusOr<std::vector<SettingRow>> {
+absl::StatusOr<std::vector<SettingRow>> SqlitePlanning::ListSettings() {
+  return catalog_.Read([](SqliteDb& db) -> absl::StatusOr<std::vector<SettingRow>> {
     ASSIGN_OR_RETURN(
         Statement row,
         db.Prepare("SELECT scope,key,value,set_by,set_at FROM setting ORDER BY scope,key"));
@@ -19,8 +19,8 @@ absl::StatusOr<std::vector<SettingRow>> SqliteCatalog::ListSettings() {
   });
 }
 
-absl::Status SqliteCatalog::SetSettings(const std::vector<SettingRow>& settings) {
-  return Write([&](SqliteDb& db) -> absl::Status {
+absl::Status SqlitePlanning::SetSettings(const std::vector<SettingRow>& settings) {
+  return catalog_.Write([&](SqliteDb& db) -> absl::Status {
     for (const SettingRow& one : settings) {
       if (one.value.empty()) {
         RETURN_IF_ERROR(
@@ -35,8 +35,8 @@ absl::Status SqliteCatalog::SetSettings(const std::vector<SettingRow>& settings)
   });
 }
 
-absl::StatusOr<std::vector<ScheduleRow>> SqliteCatalog::ListSchedules() {
-  return Read([](SqliteDb& db) -> absl::StatusOr<std::vector<ScheduleRow>> {
+absl::StatusOr<std::vector<ScheduleRow>> SqlitePlanning::ListSchedules() {
+  return catalog_.Read([](SqliteDb& db) -> absl::StatusOr<std::vector<ScheduleRow>> {
     ASSIGN_OR_RETURN(
         Statement row,
         db.Prepare(
@@ -65,8 +65,8 @@ absl::StatusOr<std::vector<ScheduleRow>> SqliteCatalog::ListSchedules() {
   });
 }
 
-absl::Status SqliteCatalog::SetSchedule(const ScheduleRow& row) {
-  return Write([&](SqliteDb& db) -> absl::Status {
+absl::Status SqlitePlanning::SetSchedule(const ScheduleRow& row) {
+  return catalog_.Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const SourceState found, FindSource(db, row.source));
     return db.Run(
         "INSERT OR REPLACE INTO schedule(source,first_seen,due,fired,run_id,skipped,"
@@ -78,8 +78,8 @@ absl::Status SqliteCatalog::SetSchedule(const ScheduleRow& row) {
   });
 }
 
-absl::StatusOr<std::vector<RestoreMeasure>> SqliteCatalog::ListRestoreMeasures() {
-  return Read([](SqliteDb& db) -> absl::StatusOr<std::vector<RestoreMeasure>> {
+absl::StatusOr<std::vector<RestoreMeasure>> SqlitePlanning::ListRestoreMeasures() {
+  return catalog_.Read([](SqliteDb& db) -> absl::StatusOr<std::vector<RestoreMeasure>> {
     ASSIGN_OR_RETURN(Statement row,
                      db.Prepare("SELECT s.id,m.bytes,m.duration_ms,m.at FROM restore_measure m "
                                 "JOIN source s ON s.row=m.source ORDER BY m.source"));
@@ -97,8 +97,8 @@ absl::StatusOr<std::vector<RestoreMeasure>> SqliteCatalog::ListRestoreMeasures()
   });
 }
 
-absl::Status SqliteCatalog::SetRestoreMeasure(const RestoreMeasure& measure) {
-  return Write([&](SqliteDb& db) -> absl::Status {
+absl::Status SqlitePlanning::SetRestoreMeasure(const RestoreMeasure& measure) {
+  return catalog_.Write([&](SqliteDb& db) -> absl::Status {
     ASSIGN_OR_RETURN(const SourceState found, FindSource(db, measure.source));
     return db.Run(
         "INSERT OR REPLACE INTO restore_measure(source,bytes,duration_ms,at) VALUES(?1,?2,?3,?4)",

@@ -16,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/bytes.h"
+#include "common/format/settings.h"
 
 namespace holdfast::catalog {
 
@@ -61,6 +62,9 @@ class Planning {
 
   virtual absl::StatusOr<std::vector<SettingRow>> ListSettings() = 0;
   virtual absl::Status SetSettings(const std::vector<SettingRow>& settings) = 0;  // all or none
+  // All that operators set by command, and the newest 1,000 rows of the audit trail, as they are at
+  // one moment: for the store, see CatalogBuilder::ImportSettings.
+  virtual absl::StatusOr<SettingTables> ExportSettings() = 0;
 
   virtual absl::StatusOr<std::vector<ScheduleRow>> ListSchedules() = 0;
   virtual absl::Status SetSchedule(const ScheduleRow& row) = 0;  // kNotFound 5022

@@ -30,7 +30,7 @@ class SqliteAlerts final : public AlertBook {
   absl::StatusOr<std::uint64_t> ReviveAttempts() override;
   absl::StatusOr<std::vector<MessageRow>> UnfinishedMessages() override;
   absl::StatusOr<std::vector<SilenceRow>> SilencesAt(std::uint64_t now_ms) override;
-  absl::Status EndSilence(std::int64_t id, std::uint64_t now_ms) override;
+  absl::Status EndSilence(std::int64_t id, const AuditEntry& audit) override;
   absl::StatusOr<std::uint64_t> WatchedSince(const SourceId& source, std::uint64_t now_ms) override;
   absl::StatusOr<std::uint64_t> GetMark(const std::string& name) override;
   absl::Status ForgetHistory(std::uint64_t before_ms) override;

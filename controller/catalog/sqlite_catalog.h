@@ -1,8 +1,7 @@
 // The catalog over SQLite: one writer connection, a pool of readers, methods by topic.
 //
 // Hides:      connections and locks; SQL is in one file per topic.
-// Invariants: as catalog.h. Lock order: commit_mutex_, writer_mutex_, sessions_mutex_;
-//             readers_mutex_ alone.
+// Invariants: as catalog.h. Lock order: commit_mutex_, writer_mutex_, sessions_mutex_.
 // Threading:  every method from any thread. Errors: as catalog.h.
 #pragma once
 
@@ -14,14 +13,17 @@
 #include "controller/catalog/catalog.h"
 #include "controller/catalog/checkpointer.h"
 #include "controller/catalog/lookups.h"
+#include "controller/catalog/reader_pool.h"
 #include "controller/catalog/schema.h"
 #include "controller/catalog/sqlite.h"
 #include "controller/catalog/sqlite_alerts.h"
+#include "controller/catalog/sqlite_audit.h"
+#include "controller/catalog/sqlite_planning.h"
 #include "controller/catalog/switches.h"
 
 namespace holdfast::catalog {
 
-class SqliteCatalog final : public Catalog, public Collection, public Planning {
+class SqliteCatalog final : public Catalog, public Collection {
  public:
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(Env env, const std::string& path);
   // Over one connection to a database in memory, made ready by Open or by a catalog before.
@@ -88,8 +90,9 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::StatusOr<Totals> GetTotals() override;
   absl::StatusOr<std::uint64_t> StoredBytes(const DomainId& domain) override;
   Collection& collection() override { return *this; }
-  Planning& planning() override { return *this; }
+  Planning& planning() override { return planning_; }
   AlertBook& alerts() override { return alerts_; }
+  AuditTrail& audit() override { return audit_; }
   absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
                       std::uint64_t purge_after_ms) override;
   absl::Status Undelete(const SourceId& source, std::uint64_t seq) override;
@@ -123,15 +126,11 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   absl::Status SetPolicy(const SourceId& source, ByteView policy) override;
   absl::StatusOr<std::uint64_t> ClockSeen() override;
   absl::Status SetClockSeen(std::uint64_t now_ms) override;
-  absl::StatusOr<std::vector<SettingRow>> ListSettings() override;
-  absl::Status SetSettings(const std::vector<SettingRow>& settings) override;
-  absl::StatusOr<std::vector<ScheduleRow>> ListSchedules() override;
-  absl::Status SetSchedule(const ScheduleRow& row) override;
-  absl::StatusOr<std::vector<RestoreMeasure>> ListRestoreMeasures() override;
-  absl::Status SetRestoreMeasure(const RestoreMeasure& measure) override;
 
  private:
   friend class SqliteAlerts;
+  friend class SqliteAudit;
+  friend class SqlitePlanning;
   SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
                 std::unique_ptr<SqliteDb> writer);
   absl::Status EnsureInstallation(Rng& rng);
@@ -142,6 +141,7 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   // Runs `action(db)`, of Status or StatusOr, in one write transaction; an error rolls back.
   template <typename Action>
   auto Write(Action action) -> decltype(action(std::declval<SqliteDb&>())) {
+    if (audit_.IsHere()) return action(*writer_);
     std::lock_guard lock(writer_mutex_);
     if (switches_.writes_left == 0) return absl::AbortedError("the process died");
     if (switches_.writes_left > 0) --switches_.writes_left;
@@ -159,38 +159,38 @@ class SqliteCatalog final : public Catalog, public Collection, public Planning {
   // Runs `action(db)` on one consistent state.
   template <typename Action>
   auto Read(Action action) -> decltype(action(std::declval<SqliteDb&>())) {
+    if (audit_.IsHere()) return action(*writer_);
     if (one_connection_) {
       std::lock_guard lock(writer_mutex_);
       return action(*writer_);
     }
-    auto reader = TakeReader();
+    auto reader = readers_.Take();
     if (!reader.ok()) return reader.status();
     auto result = [&]() -> decltype(action(**reader)) {
       auto transaction = Transaction::BeginRead(**reader);
       if (!transaction.ok()) return transaction.status();
       return action(**reader);
     }();
-    ReturnReader(*std::move(reader));
+    readers_.Return(*std::move(reader));
     return result;
   }
-  absl::StatusOr<std::unique_ptr<SqliteDb>> TakeReader();
-  void ReturnReader(std::unique_ptr<SqliteDb> reader);
 
   const std::string path_;
   const std::unique_ptr<DirectoryLock> lock_;
   const bool one_connection_;
   Switches switches_;
   SqliteAlerts alerts_{*this};
+  SqliteAudit audit_{*this};
+  SqlitePlanning planning_{*this};
   std::mutex commit_mutex_;  // one CommitSnapshot or PurgeStep at a time
   FairMutex writer_mutex_;   // guards writer_, in_doubt_ and bases_changed_
   std::unique_ptr<SqliteDb> writer_;
   Checkpointer checkpointer_{path_, writer_mutex_};
   bool in_doubt_ = false;            // a commit failed, and none wrote over it since
   std::uint64_t bases_changed_ = 0;  // how often a chunk that was there already got other bases
-  std::mutex readers_mutex_;         // guards idle_readers_
-  std::vector<std::unique_ptr<SqliteDb>> idle_readers_;  // closed before the writer
-  std::mutex sessions_mutex_;                            // guards all below
-  std::map<std::uint64_t, std::int64_t> sessions_;       // to the epoch in which each began
+  ReaderPool readers_{path_};        // closed before the writer
+  std::mutex sessions_mutex_;        // guards all below
+  std::map<std::uint64_t, std::int64_t> sessions_;  // to the epoch in which each began
   std::uint64_t last_session_ = 0;
   std::int64_t epoch_ = 0;
 };

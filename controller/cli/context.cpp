@@ -54,8 +54,8 @@ std::shared_ptr<OperatorClient> Connect(Context& context) {
     ASSIGN_OR_RETURN(const PinnedInstallation pinned, home.Pinned());
     return pinned.owner;
   };
-  return context.open_client(socket,
-                             {owner, [home] { return home.OperatorKey(); }, &context.env.rng});
+  return context.open_client(socket, {owner, [home] { return home.OperatorKey(); },
+                                      &context.env.rng, OperatorName(context)});
 }
 
 std::string HomeDirectory(const Context& context) {

@@ -273,6 +273,7 @@ class GrpcOperatorClient final : public OperatorClient {
     v1::CollectGarbageReply reply;
     grpc::ClientContext context;
     rpc::SetDeadline(context, kCollectDeadline);
+    context.AddMetadata(rpc::kOperatorMetadata, keys_.user);
     const grpc::Status status = operator_->CollectGarbage(&context, request, &reply);
     if (!status.ok()) return Explained(status);
     return FromProto(reply);
@@ -404,6 +405,14 @@ class GrpcOperatorClient final : public OperatorClient {
     return FromProto(reply);
   }
 
+  absl::StatusOr<AuditList> ListAudit(std::uint32_t limit) override {
+    v1::ListAuditRequest request;
+    request.set_limit(limit);
+    v1::ListAuditReply reply;
+    RETURN_IF_ERROR(Call(*operator_, &v1::Operator::Stub::ListAudit, request, &reply));
+    return FromProto(reply);
+  }
+
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     v1::ListSnapshotsRequest request;
     if (query.source) request.set_source_id(query.source->bytes());
@@ -439,6 +448,7 @@ class GrpcOperatorClient final : public OperatorClient {
   absl::Status Call(Stub& stub, Method method, const Request& request, Reply* reply) {
     grpc::ClientContext context;
     rpc::SetDeadline(context, kCallDeadline);
+    context.AddMetadata(rpc::kOperatorMetadata, keys_.user);
     const grpc::Status status = (stub.*method)(&context, request, reply);
     return status.ok() ? absl::OkStatus() : Explained(status);
   }

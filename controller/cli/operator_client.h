@@ -112,6 +112,7 @@ class OperatorClient {
   virtual absl::StatusOr<SilenceInfo> SilenceAlerts(const SilenceRequest& request) = 0;
   virtual absl::Status EndSilence(std::int64_t id) = 0;
   virtual absl::StatusOr<ContactList> ListContacts() = 0;
+  virtual absl::StatusOr<AuditList> ListAudit(std::uint32_t limit) = 0;
 
   struct SnapshotQuery {
     std::optional<SourceId> source;  // empty: all

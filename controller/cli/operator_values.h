@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/report/alert_types.h"
+#include "common/report/audit_types.h"
 #include "common/report/operator_types.h"
 #include "common/report/quota_types.h"
 #include "common/report/retention_types.h"

@@ -21,11 +21,12 @@ class SourceStatus;
 
 namespace holdfast::cli {
 
-// The operator's keys, read when first needed: many commands need none.
+// Who operates: the keys, read when first needed (many commands need none), and a name.
 struct OperatorKeys {
   std::function<absl::StatusOr<PublicKey>()> owner;
   std::function<absl::StatusOr<KeyPair>()> reader;
   Rng* rng = nullptr;
+  std::string user;  // for what the controller writes down about a change; no proof of anything
 };
 
 absl::StatusOr<Bytes> SealRestoreOptions(const OperatorKeys& keys, ByteView agent_identity,

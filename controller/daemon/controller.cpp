@@ -33,6 +33,7 @@
 #include "controller/ingest/recovered_packs.h"
 #include "controller/operator/operator_service.h"
 #include "controller/quota/quotas.h"
+#include "controller/rebuild/settings_copy.h"
 #include "controller/restore/restore_service.h"
 #include "controller/retention/collector_thread.h"
 #include "controller/schedule/retry.h"
@@ -93,6 +94,7 @@ struct Controller::Impl {
     ASSIGN_OR_RETURN(Authority opened,
                      Authority::Open(env, config.data_directory, installation.controller_id));
     authority = std::make_unique<Authority>(std::move(opened));
+    RETURN_IF_ERROR(OpenSettingsCopy());
     board = std::make_unique<control::JobBoard>(
         env, [this](const v1::Job& job, const v1::JobResult& result) {
           const absl::Status status = NoteResult(job, result);
@@ -119,6 +121,23 @@ struct Controller::Impl {
     scheduler_thread = std::make_unique<schedule::SchedulerThread>(env.clock, *scheduler);
     alerts->Start();
     return TellMonitors();
+  }
+
+  absl::Status OpenSettingsCopy() {
+    ASSIGN_OR_RETURN(KeyPair key, rebuild::LoadOrMakeSettingsKey(
+                                      env, rebuild::SettingsKeyPath(config.data_directory)));
+    settings = std::make_unique<rebuild::SettingsCopy>(env, *catalog, *store, std::move(key));
+    FollowSettings();
+    settings->Start();
+    return absl::OkStatus();
+  }
+
+  // The change is made; a copy that fails now is tried again every few seconds.
+  void FollowSettings() {
+    const absl::Status status = settings->Follow();
+    if (!status.ok()) {
+      log::Failure(WithContext(status, "unable to copy the settings into the store"));
+    }
   }
 
   // From here on what is asked over HTTP has answers.
@@ -187,7 +206,8 @@ struct Controller::Impl {
     quotas->Reconfigure(fresh->quota);
     RETURN_IF_ERROR(alerts->Reconfigure(fresh->alerts));
     alerts->engine().Report({alert::EventKind::kReloadSucceeded, {}, ""});
-    return absl::OkStatus();
+    return catalog->audit().Audited({NowMs(), "SIGHUP", "configuration.reload", path, ""},
+                                    [] { return absl::OkStatus(); });
   }
 
   std::string ConfigTrouble() {
@@ -301,7 +321,8 @@ struct Controller::Impl {
         authority->ca_fingerprint(), HostPort{host, enrollment->port()}.text(),
         HostPort{host, agent_port}.text(), env.clock.Now(), [this] { return stopping.load(); },
         scrubber.get(), collector.get(), scheduler.get(), objectives.get(),
-        [this] { return ConfigTrouble(); }, mount_warning, alerts.get(), quotas.get()});
+        [this] { return ConfigTrouble(); }, mount_warning, alerts.get(), quotas.get(),
+        [this] { FollowSettings(); }});
     operator_service_ = operator_service::MakeOperatorService(*operator_options);
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
@@ -327,6 +348,7 @@ struct Controller::Impl {
   std::unique_ptr<http::HttpServer> http;  // answers until all else is down
   std::unique_ptr<store::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<rebuild::SettingsCopy> settings;
   std::unique_ptr<scrub::Scrubber> scrubber;  // its thread ends before catalog and store
   std::unique_ptr<Authority> authority;
   std::unique_ptr<control::JobBoard> board;

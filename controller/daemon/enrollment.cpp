@@ -150,8 +150,14 @@ struct EnrollmentServer::Impl {
         static_cast<std::uint64_t>(absl::ToUnixMillis(facts.not_after));
     agent.host = Escaped(TextOf(body, "host"));
     const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now()));
-    ASSIGN_OR_RETURN(const catalog::AgentRow enrolled,
-                     options.catalog->Enrol(*token_id, *secret, agent, now_ms));
+    catalog::AgentRow enrolled;
+    catalog::AuditEntry audit{now_ms, "the join token", "agent.enrol", agent.name,
+                              "from host " + agent.host};
+    RETURN_IF_ERROR(options.catalog->audit().Audited(audit, [&]() -> absl::Status {
+      ASSIGN_OR_RETURN(enrolled, options.catalog->Enrol(*token_id, *secret, agent, now_ms));
+      audit.object = enrolled.name;
+      return absl::OkStatus();
+    }));
     log::Info("agent '{}' enrolled from host {}", Escaped(enrolled.name), agent.host);
     return Welcome(certificate);
   }

@@ -3,12 +3,43 @@
 #include "common/base/error.h"
 #include "controller/daemon/data_directory.h"
 #include "controller/rebuild/rebuild.h"
+#include "controller/rebuild/settings_copy.h"
 #include "fmt/format.h"
 
 namespace holdfast::daemon {
 namespace {
 
 constexpr std::size_t kListed = 200;
+
+// True: some source has the policy that was set for it.
+bool PrintSettings(const rebuild::RebuildReport& report, std::ostream& out) {
+  if (!report.settings) {
+    out << "No settings are in the store: what was set by command has to be set again.\n";
+    return false;
+  }
+  const rebuild::FoundSettings& found = *report.settings;
+  const std::string at =
+      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", found.written_at, absl::UTCTimeZone());
+  if (!found.taken) {
+    out << fmt::format(
+        "The settings of {} in the store were not taken: the controller's own keys do not say that "
+        "it wrote them. If this store is yours, run this again with --accept-settings, before the "
+        "controller is started.\n",
+        at);
+    return false;
+  }
+  std::string rows;
+  for (const auto& [table, count] : found.imported.rows) {
+    rows += fmt::format("{}{} {}", rows.empty() ? "" : ", ", table, count);
+  }
+  out << fmt::format("what was set by command is as it was at {} ({})\n", at,
+                     rows.empty() ? "nothing" : rows);
+  if (found.imported.left_out > 0) {
+    out << fmt::format("{} settings of sources without a snapshot are left out\n",
+                       found.imported.left_out);
+  }
+  return found.imported.rows.contains(catalog::kRetentionTable);
+}
 
 void Print(const rebuild::RebuildReport& report, std::ostream& out) {
   out << fmt::format(
@@ -43,8 +74,12 @@ void Print(const rebuild::RebuildReport& report, std::ostream& out) {
     if (++listed > kListed) break;
     out << "note: " << Escaped(note, 400) << '\n';
   }
-  out << "Nothing expires until 'holdfast retention set SOURCE ...' is said again: what was asked "
-         "for before is not in the store, and the snapshots of the trash are back.\n";
+  const bool has_policies = PrintSettings(report, out);
+  out << fmt::format(
+      "Nothing expires until 'holdfast retention set SOURCE ...' is said again{}, and the "
+      "snapshots "
+      "of the trash are back.\n",
+      has_policies ? ", but of the sources whose policy was set by command" : "");
   out << "Names of sources, hosts and versions come back when their agents connect. Join tokens "
          "and "
          "the dates of verification are gone. An agent that was removed by a release older than "
@@ -53,13 +88,18 @@ void Print(const rebuild::RebuildReport& report, std::ostream& out) {
 
 }  // namespace
 
-absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& out) {
+absl::Status RunRebuild(Env env, const ControllerConfig& config, SettingsOfOthers others,
+                        std::ostream& out) {
   ASSIGN_OR_RETURN(const auto lock,
                    DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
   rebuild::RebuildOptions options;
   options.data_directory = config.data_directory;
   options.controller_id = IdentityController(env.fs, config.data_directory);
   options.parity_percent = config.parity_percent;
+  options.accept_settings = others == SettingsOfOthers::kTake;
+  ASSIGN_OR_RETURN(
+      options.settings_signer,
+      rebuild::FindSettingsSigner(env.fs, rebuild::SettingsKeyPath(config.data_directory)));
   options.progress = [&](const std::string& text) { out << text << std::endl; };
   ASSIGN_OR_RETURN(const rebuild::RebuildReport report, rebuild::RebuildCatalog(env, options));
   Print(report, out);

@@ -15,6 +15,9 @@
 
 namespace holdfast::daemon {
 
-absl::Status RunRebuild(Env env, const ControllerConfig& config, std::ostream& out);
+// What was set by command, in a store whose controller's keys are not here.
+enum class SettingsOfOthers { kLeave, kTake };
+absl::Status RunRebuild(Env env, const ControllerConfig& config, SettingsOfOthers others,
+                        std::ostream& out);
 
 }  // namespace holdfast::daemon

@@ -90,14 +90,28 @@ ssize_t Connection::Receive(char* bytes, std::size_t size) {
   }
 }
 
+ssize_t Connection::Fill() {
+  if (left_bytes_ == 0) return -1;
+  const ssize_t got = Receive(buffer_.data(), std::min(buffer_.size(), left_bytes_));
+  if (got <= 0) return got;
+  left_bytes_ -= static_cast<std::size_t>(got);
+  begin_ = 0;
+  end_ = static_cast<std::size_t>(got);
+  return got;
+}
+
+bool Connection::WaitForNext(absl::Duration patience, absl::Duration request_time) {
+  left_bytes_ = kMaxRequestBytes - (end_ - begin_);
+  deadline_ = clock_.Monotonic() + patience;
+  if (begin_ == end_ && Fill() <= 0) return false;
+  deadline_ = clock_.Monotonic() + request_time;
+  return true;
+}
+
 ssize_t Connection::read(char* bytes, std::size_t size) {
   if (begin_ == end_) {
-    if (left_bytes_ == 0) return -1;
-    const ssize_t got = Receive(buffer_.data(), std::min(buffer_.size(), left_bytes_));
+    const ssize_t got = Fill();
     if (got <= 0) return got;
-    left_bytes_ -= static_cast<std::size_t>(got);
-    begin_ = 0;
-    end_ = static_cast<std::size_t>(got);
   }
   const std::size_t given = std::min(size, end_ - begin_);
   std::memcpy(bytes, buffer_.data() + begin_, given);

@@ -1,9 +1,8 @@
 // One HTTP connection as the HTTP library reads and writes it, within limits of its own.
 //
 // Hides:      poll, TLS, partial writes.
-// Invariants: I1  Whatever the other side does, the connection is over at its deadline, and not
-// more
-//             than kMaxRequestBytes are taken from it. The library's own time limits begin anew
+// Invariants: I1  Whatever the other side does, a request is over at its deadline, and not more
+//             than kMaxRequestBytes are taken for it. The library's own time limits begin anew
 //             with each byte and bound neither.
 // Threading:  one thread.
 // Errors:     as the library wants them: −1, and nothing more can be read or written.
@@ -30,7 +29,9 @@ class Connection final : public httplib::Stream {
   Connection(int fd, SSL_CTX* tls, Clock& clock, absl::Duration deadline);
   ~Connection() override;
 
-  bool Greet();   // the TLS handshake; true for a plain connection
+  bool Greet();  // the TLS handshake; true for a plain connection
+  // Waits for the first byte of another request, which then has until `request_time` from now.
+  bool WaitForNext(absl::Duration patience, absl::Duration request_time);
   void Finish();  // the answer is out: takes what is still on its way, so that nothing is cut off
 
   bool is_readable() const override { return true; }
@@ -46,13 +47,14 @@ class Connection final : public httplib::Stream {
     void operator()(SSL* tls) const { SSL_free(tls); }
   };
   bool WaitFor(short events);
+  ssize_t Fill();                                  // the empty buffer, with some bytes
   ssize_t Receive(char* bytes, std::size_t size);  // some, within the deadline
   bool TlsMayGoOn(int result);                     // waits for what the TLS library waits for
 
   const int fd_;
   std::unique_ptr<SSL, FreeTls> tls_;
   Clock& clock_;
-  const absl::Duration deadline_;
+  absl::Duration deadline_;
   std::size_t left_bytes_ = kMaxRequestBytes;
   std::array<char, 2048> buffer_;  // the library asks for one byte at a time
   std::size_t begin_ = 0;

@@ -14,6 +14,7 @@
 #include "controller/http/connection.h"
 #include "controller/http/fact_cache.h"
 #include "controller/http/health.h"
+#include "controller/http/health_page.h"
 #include "controller/http/listener.h"
 #include "controller/http/metrics.h"
 #include "fmt/format.h"
@@ -24,6 +25,9 @@ namespace {
 constexpr char kJsonType[] = "application/json";
 constexpr char kHtmlType[] = "text/html; charset=utf-8";
 constexpr std::uint32_t kMostSnapshots = 1000;
+constexpr absl::Duration kPatienceForNext = absl::Seconds(5);
+
+using Leave = Listener::Leave;
 
 enum class Phase { kStarting, kReady, kStopping };
 
@@ -53,14 +57,34 @@ absl::StatusOr<TlsContext> MakeTls(const HttpOptions& options) {
       "Both must be readable by the controller's user.");
 }
 
+// Nothing of this request follows its headers, and the client wants to go on.
+bool MayBeFollowed(const httplib::Request& request) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  const bool has_body = request.has_header("Content-Length") ||
+                        request.has_header("Transfer-Encoding") || request.has_header("Expect");
+  return reads && !has_body && request.version == "HTTP/1.1" &&
+         !absl::EqualsIgnoreCase(request.get_header_value("Connection"), "close");
+}
+
 // The library's parser and writer; connections come from the Listener.
 class Parser final : public httplib::Server {
  public:
-  void Serve(Connection& connection) {
+  Parser() { set_keep_alive_timeout(absl::ToInt64Seconds(kPatienceForNext)); }
+
+  // One request; true: another one may follow on this connection.
+  bool Serve(Connection& connection, bool may_stay) {
     bool closed = false;
-    // Ranges of a page of text serve nobody, and many of them would make a large answer.
-    process_request(connection, /*close_connection=*/true, closed,
-                    [](httplib::Request& request) { request.ranges.clear(); });
+    bool stays = false;  // also when what came is no request
+    const bool answered =
+        process_request(connection, !may_stay, closed, [&](httplib::Request& request) {
+          // Ranges of a page of text serve nobody, and many of them would make a large answer.
+          request.ranges.clear();
+          stays = may_stay && MayBeFollowed(request);
+          if (stays) return;
+          request.headers.erase("Connection");
+          request.headers.emplace("Connection", "close");  // said in the answer too
+        });
+    return answered && stays;
   }
 };
 
@@ -116,18 +140,24 @@ struct HttpServer::Impl {
           Route(request, response);
           return httplib::Server::HandlerResponse::Handled;
         });
-    ASSIGN_OR_RETURN(listener, Listener::Start(env.clock, options.host, options.port,
-                                               [this](int connection, absl::Duration deadline) {
-                                                 Serve(connection, deadline);
-                                               }));
+    ASSIGN_OR_RETURN(listener,
+                     Listener::Start(env.clock, options.host, options.port,
+                                     [this](int connection, const std::function<Leave()>& leave) {
+                                       Serve(connection, leave);
+                                     }));
     return absl::OkStatus();
   }
 
-  void Serve(int fd, absl::Duration deadline) {
-    Connection connection(fd, tls.get(), env.clock, deadline);
+  void Serve(int fd, const std::function<Leave()>& leave) {
+    Leave now = leave();
+    Connection connection(fd, tls.get(), env.clock, env.clock.Monotonic() + now.request_time);
     if (!connection.Greet()) return;
     try {
-      parser.Serve(connection);
+      while (parser.Serve(connection, now.may_stay)) {
+        now = leave();
+        const absl::Duration patience = std::min(kPatienceForNext, now.request_time);
+        if (!connection.WaitForNext(patience, now.request_time)) break;
+      }
     } catch (const std::exception& error) {  // of the library, on a request that it did not expect
       log::Warn("an HTTP request was dropped: {}", Escaped(error.what(), 200));
     }
@@ -204,7 +234,8 @@ struct HttpServer::Impl {
     if (!facts.ok()) {
       return Answer(response, 503, HealthJsonWithout(MessageOf(facts.status())));
     }
-    Answer(response, Judge(**facts).healthy() ? 200 : 503, HealthJson(**facts));
+    const auto answer = health_page.Get(*facts);
+    Answer(response, answer->code, answer->text);
   }
 
   void Metrics(httplib::Response& response) const {
@@ -237,6 +268,7 @@ struct HttpServer::Impl {
   Phase phase = Phase::kStarting;
   HttpContent content;
   std::unique_ptr<FactCache> cache;
+  mutable HealthPage health_page;
   std::unique_ptr<Listener> listener;  // destroyed first
 };
 

@@ -81,15 +81,24 @@ void Listener::Stop() {
   workers_.clear();  // joins
 }
 
+Listener::Leave Listener::LeaveNow() {
+  std::lock_guard lock(mutex_);
+  const bool scarce = open_.size() > kWorkers / 2;
+  return {scarce ? kShortTime : kRequestTime, !stopping_ && open_.size() <= kMostStaying};
+}
+
 void Listener::ServeOne(const UniqueFd& connection) {
-  bool scarce = false;
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;
     open_.insert(connection.get());
-    scarce = open_.size() > kWorkers / 2;
   }
-  serve_(connection.get(), clock_.Monotonic() + (scarce ? kShortTime : kRequestTime));
+  const absl::Duration end = clock_.Monotonic() + kStay;
+  serve_(connection.get(), [&] {
+    Leave leave = LeaveNow();
+    leave.may_stay = leave.may_stay && clock_.Monotonic() < end;
+    return leave;
+  });
   std::lock_guard lock(mutex_);
   open_.erase(connection.get());
 }

@@ -1,10 +1,11 @@
-// A listening TCP socket and the threads that serve its connections, one request each.
+// A listening TCP socket and the threads that serve its connections.
 //
 // Invariants: I1  At most kWorkers connections are served at once, on threads of the lowest useful
 //             priority; the kernel keeps kBacklog more. So no number of clients takes the processor
 //             or memory from a backup.
-//             I2  A connection has kRequestTime; when half of the workers are busy, a new one has
-//             kShortTime, so that slow clients do not keep the others out.
+//             I2  A request has kRequestTime; when half of the workers are busy, a new one has
+//             kShortTime, so that slow clients do not keep the others out. A connection may stay
+//             for another request while workers are free for others, and kStay at most.
 //             I3  Stop cuts what is being served; when it returns, nobody is served any more.
 // Threading:  Start, Stop and the destructor on one thread; `serve` runs on the workers.
 // Errors:     kConflict 6090 when the address cannot be bound.
@@ -29,11 +30,18 @@ inline constexpr int kWorkers = 16;
 inline constexpr int kBacklog = 128;
 inline constexpr absl::Duration kRequestTime = absl::Seconds(10);
 inline constexpr absl::Duration kShortTime = absl::Seconds(1);
+inline constexpr int kMostStaying = 12;  // of kWorkers
+inline constexpr absl::Duration kStay = absl::Minutes(1);
 
 class Listener {
  public:
-  // Serves one connection until `deadline`, a time of the clock's Monotonic(), and leaves it open.
-  using Serve = std::function<void(int connection, absl::Duration deadline)>;
+  // What the connections have at this moment.
+  struct Leave {
+    absl::Duration request_time;
+    bool may_stay = false;
+  };
+  // Serves one connection and leaves it open; asks for each request what it may have.
+  using Serve = std::function<void(int connection, const std::function<Leave()>& leave)>;
 
   // `port` 0 picks a free one.
   static absl::StatusOr<std::unique_ptr<Listener>> Start(Clock& clock, const std::string& host,
@@ -47,6 +55,7 @@ class Listener {
   Listener(Clock& clock, UniqueFd fd, int port, Serve serve);
   void Work();
   void ServeOne(const UniqueFd& connection);
+  Leave LeaveNow();
 
   Clock& clock_;
   const UniqueFd fd_;

@@ -165,7 +165,8 @@ void Objectives::Reconfigure(ObjectiveConfig config) {
   config_ = std::move(config);
 }
 
-absl::Status Objectives::SetValues(const std::string& scope, const Change& change) {
+absl::Status Objectives::SetValues(const std::string& scope, const std::string& object,
+                                   const Change& change) {
   const std::uint64_t now_ms = ToMillis(env_.clock.Now());
   std::vector<catalog::SettingRow> rows;
   const auto add = [&](const char* key, const char* what,
@@ -178,12 +179,16 @@ absl::Status Objectives::SetValues(const std::string& scope, const Change& chang
   };
   RETURN_IF_ERROR(add(kRpoKey, "RPO", change.targets.rpo));
   RETURN_IF_ERROR(add(kRtoKey, "RTO", change.targets.rto));
-  return catalog_.planning().SetSettings(rows);
+  ASSIGN_OR_RETURN(auto before, catalog_.planning().ListSettings());
+  const catalog::AuditEntry audit{
+      now_ms, change.by, "objective.set", object,
+      schedule::ChangesText(schedule::CommandSettings(std::move(before)), rows)};
+  return catalog_.audit().Audited(audit, [&] { return catalog_.planning().SetSettings(rows); });
 }
 
 absl::Status Objectives::SetForSource(const SourceId& source, const Change& change) {
   RETURN_IF_ERROR(catalog_.GetSource(source).status());
-  return SetValues(schedule::SourceScope(source), change);
+  return SetValues(schedule::SourceScope(source), catalog::QualifiedName(catalog_, source), change);
 }
 
 absl::Status Objectives::NoteRestore(const SourceId& source, std::uint64_t bytes,
@@ -210,7 +215,7 @@ absl::Status Objectives::SetForSystem(const std::string& system, const Change& c
                    "Systems stand in controller.yaml: objectives: {systems: [{name, sources}]}.");
     }
   }
-  return SetValues(SystemScope(system), change);
+  return SetValues(SystemScope(system), "system " + system, change);
 }
 
 }  // namespace holdfast::objective

@@ -74,7 +74,7 @@ class Objectives {
   absl::Status NoteRestore(const SourceId& source, std::uint64_t bytes, absl::Duration time);
 
  private:
-  absl::Status SetValues(const std::string& scope, const Change& change);
+  absl::Status SetValues(const std::string& scope, const std::string& object, const Change& change);
 
   const Env env_;
   catalog::Catalog& catalog_;

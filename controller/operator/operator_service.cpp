@@ -4,8 +4,10 @@
 
 #include "common/base/error.h"
 #include "common/format/trust.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "controller/operator/alert_calls.h"
+#include "controller/operator/audit_calls.h"
 #include "controller/operator/quota_calls.h"
 #include "controller/operator/retention_calls.h"
 #include "controller/operator/schedule_calls.h"
@@ -34,6 +36,22 @@ absl::Status CheckAgentName(const std::string& name) {
                "Use 1 to 64 letters, digits, '.', '-' and '_'.");
 }
 
+// Who calls, as the command line says: a login name, not a proof. See ListAudit.
+std::string ActorOf(const grpc::ServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(rpc::kOperatorMetadata);
+  if (found == metadata.end()) return "unknown";
+  return Escaped(std::string(found->second.data(), found->second.size()), kMaxName);
+}
+
+std::string RecipientsText(const RecipientList& list) {
+  std::string names;
+  for (const Recipient& one : list.recipients) {
+    names += (names.empty() ? "" : ", ") + Escaped(one.name, kMaxName);
+  }
+  return "recipients: " + names;
+}
+
 class OperatorService final : public v1::Operator::Service {
  public:
   explicit OperatorService(OperatorServiceOptions options) : options_(std::move(options)) {}
@@ -44,20 +62,21 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status Initialize(grpc::ServerContext* context, const v1::InitializeRequest* request,
                           v1::Installation* reply) override {
-    return Guarded(*context, "Initialize", [&]() -> absl::Status {
-      RETURN_IF_ERROR(DoInitialize(*request));
+    return Changing(*context, "Initialize", [&]() -> absl::Status {
+      RETURN_IF_ERROR(DoInitialize(*context, *request));
       return FillInstallation(options_, reply);
     });
   }
   grpc::Status PutRecipients(grpc::ServerContext* context, const v1::PutRecipientsRequest* request,
                              v1::PutRecipientsReply*) override {
-    return Guarded(*context, "PutRecipients",
-                   [&] { return DoPutRecipients(request->recipients()); });
+    return Changing(*context, "PutRecipients",
+                    [&] { return DoPutRecipients(*context, request->recipients()); });
   }
   grpc::Status CreateJoinToken(grpc::ServerContext* context,
                                const v1::CreateJoinTokenRequest* request,
                                v1::CreateJoinTokenReply* reply) override {
-    return Guarded(*context, "CreateJoinToken", [&] { return DoCreateToken(*request, reply); });
+    return Changing(*context, "CreateJoinToken",
+                    [&] { return DoCreateToken(*context, *request, reply); });
   }
   grpc::Status ListAgents(grpc::ServerContext* context, const v1::ListAgentsRequest* request,
                           v1::ListAgentsReply* reply) override {
@@ -71,12 +90,14 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status RemoveAgent(grpc::ServerContext* context, const v1::RemoveAgentRequest* request,
                            v1::RemoveAgentReply*) override {
-    return Guarded(*context, "RemoveAgent", [&]() -> absl::Status {
+    return Changing(*context, "RemoveAgent", [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const catalog::AgentRow agent, options_.catalog->FindAgent(request->name()));
       if (agent.domain) {
         RETURN_IF_ERROR(options_.store->MarkAgentRemoved(*agent.domain, agent.id));
       }
-      RETURN_IF_ERROR(options_.catalog->RemoveAgent(request->name()));
+      RETURN_IF_ERROR(options_.catalog->audit().Audited(
+          Entry(*context, "agent.remove", agent.name, ""),
+          [&] { return options_.catalog->RemoveAgent(request->name()); }));
       options_.board->Disconnect(agent.id);
       return absl::OkStatus();
     });
@@ -131,29 +152,29 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetRetention(grpc::ServerContext* context, const v1::SetRetentionRequest* request,
                             v1::Retention* reply) override {
-    return Guarded(*context, "SetRetention",
-                   [&] { return operator_service::SetRetention(options_, *request, reply); });
+    return Changing(*context, "SetRetention", [&] {
+      return operator_service::SetRetention(options_, *request, ActorOf(*context), reply);
+    });
   }
   grpc::Status ConfirmRetention(grpc::ServerContext* context,
                                 const v1::ConfirmRetentionRequest* request,
                                 v1::ConfirmRetentionReply*) override {
-    return Guarded(*context, "ConfirmRetention", [&] {
+    return Changing(*context, "ConfirmRetention", [&] {
       return options_.collector->Confirm(SourceId::From(request->source_id()).value_or(SourceId()),
-                                         request->removals());
+                                         request->removals(), ActorOf(*context));
     });
   }
   grpc::Status ForgetSnapshots(grpc::ServerContext* context,
                                const v1::ForgetSnapshotsRequest* request,
                                v1::ForgetSnapshotsReply* reply) override {
-    return Guarded(*context, "ForgetSnapshots", [&] { return Forget(options_, *request, reply); });
+    return Changing(*context, "ForgetSnapshots",
+                    [&] { return Forget(options_, *request, ActorOf(*context), reply); });
   }
   grpc::Status UndeleteSnapshot(grpc::ServerContext* context,
                                 const v1::UndeleteSnapshotRequest* request,
                                 v1::UndeleteSnapshotReply*) override {
-    return Guarded(*context, "UndeleteSnapshot", [&] {
-      return options_.catalog->collection().Undelete(
-          SourceId::From(request->source_id()).value_or(SourceId()), request->seq());
-    });
+    return Changing(*context, "UndeleteSnapshot",
+                    [&] { return Undelete(options_, *request, ActorOf(*context)); });
   }
   grpc::Status ListTrash(grpc::ServerContext* context, const v1::ListTrashRequest*,
                          v1::ListTrashReply* reply) override {
@@ -162,7 +183,8 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status CollectGarbage(grpc::ServerContext* context,
                               const v1::CollectGarbageRequest* request,
                               v1::CollectGarbageReply* reply) override {
-    return Guarded(*context, "CollectGarbage", [&] { return Collect(options_, *request, reply); });
+    return Changing(*context, "CollectGarbage",
+                    [&] { return Collect(options_, *request, ActorOf(*context), reply); });
   }
   grpc::Status ListSchedules(grpc::ServerContext* context, const v1::ListSchedulesRequest* request,
                              v1::ListSchedulesReply* reply) override {
@@ -171,14 +193,14 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetSchedule(grpc::ServerContext* context, const v1::SetScheduleRequest* request,
                            v1::SetScheduleReply*) override {
-    return Guarded(*context, "SetSchedule",
-                   [&] { return operator_service::SetSchedule(options_, *request); });
+    return Changing(*context, "SetSchedule",
+                    [&] { return operator_service::SetSchedule(options_, *request); });
   }
   grpc::Status PauseSchedules(grpc::ServerContext* context,
                               const v1::PauseSchedulesRequest* request,
                               v1::PauseSchedulesReply*) override {
-    return Guarded(*context, "PauseSchedules",
-                   [&] { return operator_service::PauseSchedules(options_, *request); });
+    return Changing(*context, "PauseSchedules",
+                    [&] { return operator_service::PauseSchedules(options_, *request); });
   }
   grpc::Status ListObjectives(grpc::ServerContext* context, const v1::ListObjectivesRequest*,
                               v1::ListObjectivesReply* reply) override {
@@ -187,8 +209,8 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetObjective(grpc::ServerContext* context, const v1::SetObjectiveRequest* request,
                             v1::SetObjectiveReply*) override {
-    return Guarded(*context, "SetObjective",
-                   [&] { return operator_service::SetObjective(options_, *request); });
+    return Changing(*context, "SetObjective",
+                    [&] { return operator_service::SetObjective(options_, *request); });
   }
   grpc::Status ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest*,
                           v1::ListQuotasReply* reply) override {
@@ -197,8 +219,8 @@ class OperatorService final : public v1::Operator::Service {
   }
   grpc::Status SetQuota(grpc::ServerContext* context, const v1::SetQuotaRequest* request,
                         v1::SetQuotaReply*) override {
-    return Guarded(*context, "SetQuota",
-                   [&] { return operator_service::SetQuota(options_, *request); });
+    return Changing(*context, "SetQuota",
+                    [&] { return operator_service::SetQuota(options_, *request); });
   }
   grpc::Status ListAlerts(grpc::ServerContext* context, const v1::ListAlertsRequest* request,
                           v1::ListAlertsReply* reply) override {
@@ -215,18 +237,19 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status AcknowledgeAlert(grpc::ServerContext* context,
                                 const v1::AcknowledgeAlertRequest* request,
                                 v1::AlertInfo* reply) override {
-    return Guarded(*context, "AcknowledgeAlert",
-                   [&] { return Acknowledge(*options_.alerts, *request, reply); });
+    return Changing(*context, "AcknowledgeAlert",
+                    [&] { return Acknowledge(*options_.alerts, *request, reply); });
   }
   grpc::Status SilenceAlerts(grpc::ServerContext* context, const v1::SilenceAlertsRequest* request,
                              v1::SilenceInfo* reply) override {
-    return Guarded(*context, "SilenceAlerts",
-                   [&] { return Silence(*options_.alerts, *request, reply); });
+    return Changing(*context, "SilenceAlerts",
+                    [&] { return Silence(*options_.alerts, *request, reply); });
   }
   grpc::Status EndSilence(grpc::ServerContext* context, const v1::EndSilenceRequest* request,
                           v1::EndSilenceReply*) override {
-    return Guarded(*context, "EndSilence",
-                   [&] { return options_.alerts->engine().EndSilence(request->id()); });
+    return Changing(*context, "EndSilence", [&] {
+      return options_.alerts->engine().EndSilence(request->id(), ActorOf(*context));
+    });
   }
   grpc::Status ListContacts(grpc::ServerContext* context, const v1::ListContactsRequest*,
                             v1::ListContactsReply* reply) override {
@@ -234,6 +257,11 @@ class OperatorService final : public v1::Operator::Service {
       FillContacts(options_.alerts->config(), options_.env.clock.Now(), reply);
       return absl::OkStatus();
     });
+  }
+  grpc::Status ListAudit(grpc::ServerContext* context, const v1::ListAuditRequest* request,
+                         v1::ListAuditReply* reply) override {
+    return Guarded(*context, "ListAudit",
+                   [&] { return FillAudit(*options_.catalog, *request, reply); });
   }
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* writer) override {
@@ -253,7 +281,23 @@ class OperatorService final : public v1::Operator::Service {
     return rpc::ToGrpc(principal.ok() ? body() : principal.status());
   }
 
-  absl::Status DoInitialize(const v1::InitializeRequest& request) {
+  // For calls that change something.
+  template <typename Body>
+  grpc::Status Changing(const grpc::ServerContext& context, std::string_view method, Body body) {
+    return Guarded(context, method, [&]() -> absl::Status {
+      RETURN_IF_ERROR(body());
+      options_.changed();
+      return absl::OkStatus();
+    });
+  }
+
+  catalog::AuditEntry Entry(const grpc::ServerContext& context, std::string action,
+                            std::string object, std::string detail) const {
+    return {NowMs(), ActorOf(context), std::move(action), std::move(object), std::move(detail)};
+  }
+
+  absl::Status DoInitialize(const grpc::ServerContext& context,
+                            const v1::InitializeRequest& request) {
     const auto owner = PublicKey::From(request.owner_public_key());
     if (!owner) return Error(ErrorKind::kUsage, 5051, "unable to initialise: no owner key given");
     ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
@@ -265,10 +309,12 @@ class OperatorService final : public v1::Operator::Service {
     ASSIGN_OR_RETURN(const RecipientList list, OpenRecipientList(request.recipients(), *owner));
     RETURN_IF_ERROR(options_.store->PutOwner(*owner));
     RETURN_IF_ERROR(options_.store->PutRecipients(list.version, request.recipients()));
-    return options_.catalog->SetOwner(*owner, request.recipients(), list.version);
+    return options_.catalog->audit().Audited(
+        Entry(context, "owner.set", owner->hex().substr(0, 16), RecipientsText(list)),
+        [&] { return options_.catalog->SetOwner(*owner, request.recipients(), list.version); });
   }
 
-  absl::Status DoPutRecipients(const Bytes& document) {
+  absl::Status DoPutRecipients(const grpc::ServerContext& context, const Bytes& document) {
     ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
     if (!row.owner) return NotInitialised();
     ASSIGN_OR_RETURN(const RecipientList list, OpenRecipientList(document, *row.owner));
@@ -280,7 +326,10 @@ class OperatorService final : public v1::Operator::Service {
                    "Somebody else changed the recipients: look again.");
     }
     RETURN_IF_ERROR(options_.store->PutRecipients(list.version, document));
-    return options_.catalog->SetRecipients(document, list.version);
+    return options_.catalog->audit().Audited(
+        Entry(context, "recipients.set", fmt::format("version {}", list.version),
+              RecipientsText(list)),
+        [&] { return options_.catalog->SetRecipients(document, list.version); });
   }
 
   static absl::Status NotInitialised() {
@@ -288,7 +337,8 @@ class OperatorService final : public v1::Operator::Service {
                  "Run 'holdfast init' first.");
   }
 
-  absl::Status DoCreateToken(const v1::CreateJoinTokenRequest& request,
+  absl::Status DoCreateToken(const grpc::ServerContext& context,
+                             const v1::CreateJoinTokenRequest& request,
                              v1::CreateJoinTokenReply* reply) {
     RETURN_IF_ERROR(CheckAgentName(request.agent_name()));
     ASSIGN_OR_RETURN(const catalog::Installation row, options_.catalog->GetInstallation());
@@ -305,7 +355,9 @@ class OperatorService final : public v1::Operator::Service {
     token.agent_name = request.agent_name();
     token.expires_at_ms = NowMs() + seconds * 1000;
     reply->set_expires_at_ms(token.expires_at_ms);
-    return options_.catalog->AddToken(token);
+    return options_.catalog->audit().Audited(
+        Entry(context, "agent.token", token.agent_name, fmt::format("for {} s", seconds)),
+        [&] { return options_.catalog->AddToken(token); });
   }
 
   std::uint64_t NowMs() const {

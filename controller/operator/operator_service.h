@@ -48,6 +48,8 @@ struct OperatorServiceOptions {
   std::string mount_warning = "";  // of the data directory; empty: none
   alert::AlertDesk* alerts = nullptr;
   quota::Quotas* quotas = nullptr;
+  // After a call that changed something, before its answer.
+  std::function<void()> changed = [] {};
 };
 std::unique_ptr<grpc::Service> MakeOperatorService(OperatorServiceOptions options);
 

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "controller/control/summaries.h"
+#include "fmt/format.h"
 #include "proto/operator.pb.h"
 
 namespace holdfast::operator_service {
@@ -67,22 +68,35 @@ absl::Status FillRetention(const OperatorServiceOptions& options, const Bytes& s
 }
 
 absl::Status SetRetention(const OperatorServiceOptions& options,
-                          const v1::SetRetentionRequest& request, v1::Retention* out) {
+                          const v1::SetRetentionRequest& request, const std::string& by,
+                          v1::Retention* out) {
   std::optional<retention::Policy> policy;
   if (request.has_policy()) {
     ASSIGN_OR_RETURN(policy, FromProto(request.policy()));
   }
-  RETURN_IF_ERROR(options.collector->SetPolicy(IdOf(request.source_id()), policy));
+  RETURN_IF_ERROR(options.collector->SetPolicy(IdOf(request.source_id()), policy, by));
   return FillRetention(options, request.source_id(), out);
 }
 
 absl::Status Forget(const OperatorServiceOptions& options,
-                    const v1::ForgetSnapshotsRequest& request, v1::ForgetSnapshotsReply* out) {
+                    const v1::ForgetSnapshotsRequest& request, const std::string& by,
+                    v1::ForgetSnapshotsReply* out) {
   const std::vector<std::uint64_t> seqs(request.seqs().begin(), request.seqs().end());
-  RETURN_IF_ERROR(options.collector->Forget(IdOf(request.source_id()), seqs));
+  RETURN_IF_ERROR(options.collector->Forget(IdOf(request.source_id()), seqs, by));
   out->set_purge_after_ms(static_cast<std::uint64_t>(
       absl::ToUnixMillis(options.env.clock.Now() + options.collector->options().trash_time)));
   return absl::OkStatus();
+}
+
+absl::Status Undelete(const OperatorServiceOptions& options,
+                      const v1::UndeleteSnapshotRequest& request, const std::string& by) {
+  const SourceId source = IdOf(request.source_id());
+  const catalog::AuditEntry audit{
+      static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now())), by,
+      "snapshot.undelete", catalog::QualifiedName(*options.catalog, source),
+      fmt::format("snapshot {}", request.seq())};
+  return options.catalog->audit().Audited(
+      audit, [&] { return options.catalog->collection().Undelete(source, request.seq()); });
 }
 
 absl::Status FillTrash(const OperatorServiceOptions& options, v1::ListTrashReply* out) {
@@ -101,8 +115,9 @@ absl::Status FillTrash(const OperatorServiceOptions& options, v1::ListTrashReply
 }
 
 absl::Status Collect(const OperatorServiceOptions& options,
-                     const v1::CollectGarbageRequest& request, v1::CollectGarbageReply* out) {
-  if (request.accept_clock()) RETURN_IF_ERROR(options.collector->AcceptClock());
+                     const v1::CollectGarbageRequest& request, const std::string& by,
+                     v1::CollectGarbageReply* out) {
+  if (request.accept_clock()) RETURN_IF_ERROR(options.collector->AcceptClock(by));
   ASSIGN_OR_RETURN(const retention::CollectionReport report,
                    request.dry_run()
                        ? options.collector->Preview()

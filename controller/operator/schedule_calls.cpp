@@ -131,11 +131,11 @@ absl::Status SetSchedule(const OperatorServiceOptions& options,
 
 absl::Status PauseSchedules(const OperatorServiceOptions& options,
                             const v1::PauseSchedulesRequest& request) {
+  const std::string by = Escaped(request.set_by(), kLongestBy);
   for (const Bytes& id : request.source_ids()) {
     const SourceId source = NamedSource(id);
-    RETURN_IF_ERROR(request.resume()
-                        ? options.scheduler->Resume(source)
-                        : options.scheduler->Pause(source, Escaped(request.set_by(), kLongestBy)));
+    RETURN_IF_ERROR(request.resume() ? options.scheduler->Resume(source, by)
+                                     : options.scheduler->Pause(source, by));
   }
   return absl::OkStatus();
 }

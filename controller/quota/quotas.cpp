@@ -65,7 +65,11 @@ absl::Status Quotas::Set(const std::string& agent, const std::string& limit,
   if (!limit.empty()) RETURN_IF_ERROR(ReadLimit(limit).status());
   ASSIGN_OR_RETURN(const catalog::AgentRow row, catalog_.FindAgent(agent));
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env_.clock.Now()));
-  return catalog_.planning().SetSettings({{AgentScope(row.id), kKey, limit, by, now_ms}});
+  const catalog::AuditEntry audit{now_ms, by, "quota.set", agent,
+                                  limit.empty() ? "cleared" : "limit " + limit};
+  return catalog_.audit().Audited(audit, [&] {
+    return catalog_.planning().SetSettings({{AgentScope(row.id), kKey, limit, by, now_ms}});
+  });
 }
 
 void Quotas::Reconfigure(QuotaConfig config) {

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "common/format/layout.h"
 #include "controller/rebuild/pack_scan.h"
+#include "controller/rebuild/settings_copy.h"
 #include "controller/rebuild/source_history.h"
 #include "controller/rebuild/store_walk.h"
 #include "controller/store/store.h"
@@ -51,6 +52,8 @@ class Rebuild {
       RETURN_IF_ERROR(history.Build(*builder_, &report_));
       ++report_.sources;
     }
+    RETURN_IF_ERROR(TakeSettings());
+    RETURN_IF_ERROR(NoteIt());
     ASSIGN_OR_RETURN(report_.chunks, builder_->Finish());
     builder_.reset();
     RETURN_IF_ERROR(PutInPlace());
@@ -210,6 +213,31 @@ class Rebuild {
     if (check != store::PackCheck::kRepaired) return scanned;
     report_.notes.push_back(path + ": was damaged and is repaired");
     return ScanPack(env_.fs, Path(path), name);
+  }
+
+  absl::Status TakeSettings() {
+    std::vector<std::string> damage;
+    const auto newest = NewestSettings(store_->GetSettings(), &damage);
+    for (const std::string& reason : damage) report_.damage.push_back({layout::kSettings, reason});
+    if (!newest) return absl::OkStatus();
+    FoundSettings& found = report_.settings.emplace();
+    found.written_at = absl::FromUnixMillis(static_cast<std::int64_t>(newest->written_at_ms));
+    found.taken = options_.accept_settings || options_.settings_signer == newest->signer;
+    if (!found.taken) return absl::OkStatus();
+    ASSIGN_OR_RETURN(found.imported, builder_->ImportSettings(newest->tables));
+    return absl::OkStatus();
+  }
+
+  absl::Status NoteIt() {
+    const bool taken = report_.settings && report_.settings->taken;
+    return builder_->NoteRebuild(
+        {static_cast<std::uint64_t>(absl::ToUnixMillis(env_.clock.Now())), "rebuild-catalog",
+         "catalog.rebuild", "the catalog",
+         fmt::format("{} snapshots of {} sources; {}", report_.snapshots, report_.sources,
+                     taken ? "with the settings of " +
+                                 absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
+                                                  report_.settings->written_at, absl::UTCTimeZone())
+                           : "without settings")});
   }
 
   // The old files first: what stands beside a catalog must never meet another one.

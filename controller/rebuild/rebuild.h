@@ -13,10 +13,11 @@
 // What the store does not know comes back by itself or not at all: names and kinds of sources,
 // hosts and versions when their agent connects; keys of agents' certificates at their first
 // connection (see access.h); join tokens, the last failure of a source and when it was verified are
-// gone.
+// gone. What operators set by command is in the store (settings_copy.h).
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "common/env/env.h"
 #include "common/format/parity.h"
@@ -29,6 +30,13 @@ struct Finding {
   std::string reason;
 };
 
+// What operators had set by command.
+struct FoundSettings {
+  absl::Time written_at;
+  bool taken = false;  // else: nothing says that this controller wrote it
+  catalog::CatalogBuilder::Imported imported;
+};
+
 struct RebuildReport {
   std::uint64_t packs = 0;
   std::uint64_t pack_bytes = 0;
@@ -37,6 +45,7 @@ struct RebuildReport {
   std::uint64_t sources = 0;
   std::uint64_t snapshots = 0;
   catalog::CatalogBuilder::Counts chunks;
+  std::optional<FoundSettings> settings;
   std::string moved_aside;         // where the old catalog is; empty: there was none
   std::vector<Finding> damage;     // something is lost or may be
   std::vector<std::string> notes;  // worth knowing, nothing is lost
@@ -49,6 +58,8 @@ struct RebuildOptions {
   Bytes controller_id;
   std::function<void(const std::string&)> progress;
   unsigned parity_percent = kDefaultParityPercent;  // of packs that are repaired
+  std::optional<PublicKey> settings_signer;         // whose settings are taken
+  bool accept_settings = false;                     // anybody's
 };
 
 absl::StatusOr<RebuildReport> RebuildCatalog(Env env, const RebuildOptions& options);

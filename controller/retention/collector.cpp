@@ -14,6 +14,7 @@ namespace {
 
 // A clock that is right keeps running; one that was set wrong is noticed within a day.
 constexpr absl::Duration kClockTrustedAfter = absl::Hours(24);
+constexpr std::size_t kMostNamed = 50;  // snapshots in one row of the audit trail
 
 std::uint64_t Millis(absl::Time time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, absl::ToUnixMillis(time)));
@@ -27,6 +28,15 @@ std::vector<Snapshot> ForJudging(const std::vector<catalog::SnapshotRow>& rows) 
                          row.verified_at_ms != 0, row.content_bytes});
   }
   return snapshots;
+}
+
+std::string SnapshotsText(const std::vector<std::uint64_t>& seqs) {
+  std::string text = seqs.size() == 1 ? "snapshot" : "snapshots";
+  for (std::size_t i = 0; i < std::min(seqs.size(), kMostNamed); ++i) {
+    text += fmt::format("{} {}", i == 0 ? "" : ",", seqs[i]);
+  }
+  if (seqs.size() > kMostNamed) text += fmt::format(" and {} more", seqs.size() - kMostNamed);
+  return text;
 }
 
 std::vector<std::uint64_t> Expiring(const Explanation& found) {
@@ -110,10 +120,11 @@ absl::StatusOr<std::string> Collector::ClockDoubt() {
   return std::string();
 }
 
-absl::Status Collector::AcceptClock() {
+absl::Status Collector::AcceptClock(const std::string& by) {
   std::lock_guard lock(mutex_);
   clock_doubted_since_.reset();
-  return catalog_.collection().SetClockSeen(NowMs());
+  return catalog_.audit().Audited({NowMs(), by, "gc.accept-clock", "the controller's clock", ""},
+                                  [&] { return catalog_.collection().SetClockSeen(NowMs()); });
 }
 
 absl::StatusOr<Explanation> Collector::Explain(const SourceId& source_id) {
@@ -140,12 +151,20 @@ absl::StatusOr<std::string> Collector::PauseOf(const catalog::SourceRow& source,
   return Doubt(ForJudging(found.snapshots), found.verdicts);
 }
 
-absl::Status Collector::SetPolicy(const SourceId& source, const std::optional<Policy>& policy) {
+absl::Status Collector::SetPolicy(const SourceId& source, const std::optional<Policy>& policy,
+                                  const std::string& by) {
   if (policy) RETURN_IF_ERROR(CheckPolicy(*policy));
-  return catalog_.collection().SetPolicy(source, policy ? PolicyText(*policy) : "");
+  const std::string text = policy ? PolicyText(*policy) : "";
+  ASSIGN_OR_RETURN(const Bytes before, catalog_.collection().GetPolicy(source));
+  const auto words = [](const std::string& one) { return one.empty() ? "the default" : one; };
+  return catalog_.audit().Audited(
+      {NowMs(), by, "retention.set", catalog::QualifiedName(catalog_, source),
+       fmt::format("{}; was {}", words(text), words(before))},
+      [&] { return catalog_.collection().SetPolicy(source, text); });
 }
 
-absl::Status Collector::Confirm(const SourceId& source, std::uint64_t removals) {
+absl::Status Collector::Confirm(const SourceId& source, std::uint64_t removals,
+                                const std::string& by) {
   std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(const Explanation found, Explain(source));
   const std::vector<std::uint64_t> seqs = Expiring(found);
@@ -156,11 +175,22 @@ absl::Status Collector::Confirm(const SourceId& source, std::uint64_t removals) 
                              seqs.size(), removals),
                  "Look at 'holdfast retention explain' again.");
   }
-  return Forget(source, seqs);
+  return ForgetAs("retention.confirm", source, seqs, by);
 }
 
-absl::Status Collector::Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs) {
-  return catalog_.collection().Forget(source, seqs, Millis(env_.clock.Now() + options_.trash_time));
+absl::Status Collector::Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
+                               const std::string& by) {
+  return ForgetAs("snapshot.forget", source, seqs, by);
+}
+
+absl::Status Collector::ForgetAs(std::string_view action, const SourceId& source,
+                                 const std::vector<std::uint64_t>& seqs, const std::string& by) {
+  const absl::Time until = env_.clock.Now() + options_.trash_time;
+  return catalog_.audit().Audited(
+      {NowMs(), by, std::string(action), catalog::QualifiedName(catalog_, source),
+       fmt::format("{}, in the trash until {}", SnapshotsText(seqs),
+                   absl::FormatTime("%Y-%m-%d %H:%M UTC", until, absl::UTCTimeZone()))},
+      [&] { return catalog_.collection().Forget(source, seqs, Millis(until)); });
 }
 
 absl::Status Collector::Expire(Round* round) {
@@ -175,7 +205,7 @@ absl::Status Collector::Expire(Round* round) {
       continue;
     }
     HOLDFAST_FAIL_POINT("gc.expire");
-    RETURN_IF_ERROR(Forget(source.id, seqs));
+    RETURN_IF_ERROR(ForgetAs("snapshot.expire", source.id, seqs, "the retention policy"));
     for (const std::uint64_t seq : seqs) round->report.trashed.push_back(NameOf(source, seq));
   }
   return absl::OkStatus();

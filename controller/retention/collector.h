@@ -70,18 +70,23 @@ class Collector {
   absl::StatusOr<CollectionReport> Preview();
 
   absl::StatusOr<Explanation> Explain(const SourceId& source);
-  absl::Status SetPolicy(const SourceId& source, const std::optional<Policy>& policy);
+  // `by` is who asks, for the audit trail.
+  absl::Status SetPolicy(const SourceId& source, const std::optional<Policy>& policy,
+                         const std::string& by);
   // Applies the policy in spite of a pause, when it removes exactly so many snapshots.
-  absl::Status Confirm(const SourceId& source, std::uint64_t removals);
-  absl::Status AcceptClock();
+  absl::Status Confirm(const SourceId& source, std::uint64_t removals, const std::string& by);
+  absl::Status AcceptClock(const std::string& by);
 
-  absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs);
+  absl::Status Forget(const SourceId& source, const std::vector<std::uint64_t>& seqs,
+                      const std::string& by);
   const CollectorOptions& options() const { return options_; }
 
  private:
   struct Round;  // one run
 
   std::uint64_t NowMs() const;
+  absl::Status ForgetAs(std::string_view action, const SourceId& source,
+                        const std::vector<std::uint64_t>& seqs, const std::string& by);
   absl::StatusOr<std::string> ClockDoubt();  // empty: none
   absl::StatusOr<std::string> PauseOf(const catalog::SourceRow& source, const Explanation& found);
   absl::Status Expire(Round* round);

@@ -91,7 +91,8 @@ void Scheduler::Reconfigure(ScheduleConfig config) {
 }
 
 // Values were checked by the caller.
-absl::Status Scheduler::SetValues(const std::string& scope, const Change& change) {
+absl::Status Scheduler::SetValues(const std::string& scope, const std::string& object,
+                                  const Change& change) {
   const std::uint64_t now_ms = ToMillis(env_.clock.Now());
   std::vector<catalog::SettingRow> rows;
   const auto add = [&](const char* key, const std::optional<std::string>& value) {
@@ -102,7 +103,10 @@ absl::Status Scheduler::SetValues(const std::string& scope, const Change& change
   add(kCronKey, change.plan.cron);
   add(kZoneKey, change.plan.zone);
   add(kJitterKey, change.plan.jitter);
-  RETURN_IF_ERROR(catalog_.planning().SetSettings(rows));
+  const catalog::AuditEntry audit{now_ms, change.by, "schedule.set", object,
+                                  ChangesText(commands_, rows)};
+  RETURN_IF_ERROR(
+      catalog_.audit().Audited(audit, [&] { return catalog_.planning().SetSettings(rows); }));
   ASSIGN_OR_RETURN(auto settings, catalog_.planning().ListSettings());
   commands_ = CommandSettings(std::move(settings));
   return absl::OkStatus();
@@ -115,7 +119,7 @@ absl::Status Scheduler::SetForSource(const SourceId& source, const Change& chang
                            change.plan.zone.value_or(kDefaultZone),
                            change.plan.jitter.value_or(kDefaultJitter))
                       .status());
-  return SetValues(SourceScope(source), change);
+  return SetValues(SourceScope(source), catalog::QualifiedName(catalog_, source), change);
 }
 
 absl::Status Scheduler::SetForGroup(const std::string& group, const Change& change) {
@@ -131,7 +135,7 @@ absl::Status Scheduler::SetForGroup(const std::string& group, const Change& chan
                            change.plan.zone.value_or(kDefaultZone),
                            change.plan.jitter.value_or(kDefaultJitter))
                       .status());
-  return SetValues(GroupScope(group), change);
+  return SetValues(GroupScope(group), "group " + group, change);
 }
 
 absl::Status Scheduler::Pause(const SourceId& source, const std::string& by) {
@@ -149,10 +153,12 @@ absl::Status Scheduler::Pause(const SourceId& source, const std::string& by) {
     row.run_id.clear();
     entry.waiting_since.reset();
   }
-  return Put(&entry, row);
+  return PutAudited(
+      &entry, row,
+      {row.paused_at_ms, by, "schedule.pause", catalog::QualifiedName(catalog_, source), ""});
 }
 
-absl::Status Scheduler::Resume(const SourceId& source) {
+absl::Status Scheduler::Resume(const SourceId& source, const std::string& by) {
   std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(catalog_.GetSource(source).status());
   Entry& entry = EntryOf(source);
@@ -161,7 +167,10 @@ absl::Status Scheduler::Resume(const SourceId& source) {
   row.paused_at_ms = 0;
   row.paused_by.clear();
   row.due_ms = 0;  // what passed meanwhile is not caught up
-  return Put(&entry, row);
+  return PutAudited(
+      &entry, row,
+      {ToMillis(env_.clock.Now()), by, "schedule.resume", catalog::QualifiedName(catalog_, source),
+       fmt::format("was paused by {}", entry.row.paused_by)});
 }
 
 }  // namespace holdfast::schedule

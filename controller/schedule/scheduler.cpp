@@ -207,10 +207,22 @@ Scheduler::Entry& Scheduler::EntryOf(const SourceId& source) {
 // Memory follows the catalog, never the other way round.
 absl::Status Scheduler::Put(Entry* entry, const catalog::ScheduleRow& row) {
   RETURN_IF_ERROR(catalog_.planning().SetSchedule(row));
+  Remember(entry, row);
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::PutAudited(Entry* entry, const catalog::ScheduleRow& row,
+                                   const catalog::AuditEntry& audit) {
+  RETURN_IF_ERROR(
+      catalog_.audit().Audited(audit, [&] { return catalog_.planning().SetSchedule(row); }));
+  Remember(entry, row);
+  return absl::OkStatus();
+}
+
+void Scheduler::Remember(Entry* entry, const catalog::ScheduleRow& row) {
   const bool same_retry = row.retry_at_ms == entry->row.retry_at_ms;
   entry->row = row;
   if (!same_retry) FollowRetry(entry);
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Scheduler::AgentName(const AgentId& agent) {

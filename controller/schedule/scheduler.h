@@ -77,7 +77,7 @@ class Scheduler {
   absl::Status SetForSource(const SourceId& source, const Change& change);
   absl::Status SetForGroup(const std::string& group, const Change& change);
   absl::Status Pause(const SourceId& source, const std::string& by);
-  absl::Status Resume(const SourceId& source);
+  absl::Status Resume(const SourceId& source, const std::string& by);
 
  private:
   struct Entry {
@@ -97,6 +97,9 @@ class Scheduler {
 
   Entry& EntryOf(const SourceId& source);
   absl::Status Put(Entry* entry, const catalog::ScheduleRow& row);
+  absl::Status PutAudited(Entry* entry, const catalog::ScheduleRow& row,
+                          const catalog::AuditEntry& audit);
+  void Remember(Entry* entry, const catalog::ScheduleRow& row);
   Texts TextsOf(const catalog::SourceRow& source, const std::string& agent_name) const;
   absl::StatusOr<std::string> AgentName(const AgentId& agent);
   absl::Status TickSource(const catalog::SourceRow& source);
@@ -108,7 +111,7 @@ class Scheduler {
   absl::Status NotStarted(const catalog::SourceRow& source, Entry* entry, catalog::ScheduleRow row,
                           Cause cause);
   absl::Status Skip(const catalog::SourceRow& source, Entry* entry, catalog::ScheduleRow row);
-  absl::Status SetValues(const std::string& scope, const Change& change);
+  absl::Status SetValues(const std::string& scope, const std::string& object, const Change& change);
   void FollowRetry(Entry* entry);
   void PlanRetry(const SourceId& source, catalog::ScheduleRow* row);
   static void ForgetRetry(catalog::ScheduleRow* row);

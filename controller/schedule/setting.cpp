@@ -1,5 +1,7 @@
 #include "controller/schedule/setting.h"
 
+#include "fmt/format.h"
+
 namespace holdfast::schedule {
 
 std::string SourceScope(const SourceId& source) { return "source:" + source.hex(); }
@@ -13,6 +15,23 @@ bool CommandSettings::Apply(const std::string& scope, const std::string& key,
     return true;
   }
   return false;
+}
+
+std::string CommandSettings::ValueOf(const std::string& scope, const std::string& key) const {
+  Setting setting;
+  return Apply(scope, key, "", &setting) ? setting.text : "";
+}
+
+std::string ChangesText(const CommandSettings& before,
+                        const std::vector<catalog::SettingRow>& changes) {
+  const auto words = [](const std::string& value) { return value.empty() ? "not set" : value; };
+  std::string text;
+  for (const catalog::SettingRow& row : changes) {
+    text += fmt::format("{}{} {} (was {})", text.empty() ? "" : ", ",
+                        row.key.substr(row.key.find('.') + 1), words(row.value),
+                        words(before.ValueOf(row.scope, row.key)));
+  }
+  return text;
 }
 
 }  // namespace holdfast::schedule

@@ -33,9 +33,14 @@ class CommandSettings {
   // Replaces `setting` when a row of this scope and key is there; false: none is.
   bool Apply(const std::string& scope, const std::string& key, const std::string& place,
              Setting* setting) const;
+  std::string ValueOf(const std::string& scope, const std::string& key) const;  // empty: none
 
  private:
   std::vector<catalog::SettingRow> rows_;
 };
+
+// "cron 0 3 * * * (was 0 1 * * *), zone not set (was UTC)", for the audit trail.
+std::string ChangesText(const CommandSettings& before,
+                        const std::vector<catalog::SettingRow>& changes);
 
 }  // namespace holdfast::schedule

@@ -156,6 +156,17 @@ class DirectoryStore final : public Store {
   absl::Status PutRecipients(std::uint64_t version, ByteView document) override {
     return documents_.Put({layout::RecipientsPath(version), document});
   }
+  absl::Status PutSettings(std::uint64_t generation, ByteView document) override {
+    return documents_.Replace({layout::SettingsPath(generation), document});
+  }
+  std::vector<Bytes> GetSettings() override {
+    std::vector<Bytes> found;
+    for (const std::uint64_t turn : {0, 1}) {
+      auto document = documents_.Get(layout::SettingsPath(turn));
+      if (document.ok()) found.push_back(*std::move(document));
+    }
+    return found;
+  }
 
   absl::Status RemovePurgedRecord(const SourceId& source, std::uint64_t seq) override {
     RETURN_IF_ERROR(documents_.Remove(layout::CommitFactsPath(source, seq)));
@@ -287,8 +298,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Env env, std::string data_dir
   const std::string root = JoinPath(data_directory, layout::kStoreBelowData);
   const std::string staging = JoinPath(data_directory, layout::kStagingBelowData);
   RETURN_IF_ERROR(fs.MakeDirectories(staging));
-  for (const char* area :
-       {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains, layout::kTrust}) {
+  for (const char* area : {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains,
+                           layout::kTrust, layout::kSettings}) {
     RETURN_IF_ERROR(fs.MakeDirectories(JoinPath(root, area)));
   }
   // A predecessor may have been killed between making a directory and making its name durable.

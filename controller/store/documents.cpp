@@ -84,8 +84,8 @@ absl::Status Documents::Remove(const std::string& path) {
 
 absl::Status Documents::RemoveTemporaries() {
   FileSystem& fs = files_->fs;
-  for (const char* area :
-       {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains, layout::kTrust}) {
+  for (const char* area : {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains,
+                           layout::kTrust, layout::kSettings}) {
     const std::string area_path = JoinPath(files_->root, area);
     std::vector<std::string> directories = {area_path};
     for (std::size_t i = 0; i < directories.size(); ++i) {

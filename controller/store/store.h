@@ -111,6 +111,9 @@ class Store {
   virtual absl::Status MarkAgentRemoved(const DomainId& domain, const AgentId& agent) = 0;
   virtual absl::Status PutOwner(const PublicKey& owner) = 0;
   virtual absl::Status PutRecipients(std::uint64_t version, ByteView document) = 0;
+  // In place of the one before the last: until it is durable the last one is there.
+  virtual absl::Status PutSettings(std::uint64_t generation, ByteView document) = 0;
+  virtual std::vector<Bytes> GetSettings() = 0;  // those that read, in no order
 
   // What nothing needs any more by the catalog; absent: OK. Never for documents that may be read.
   virtual absl::Status RemovePurgedRecord(const SourceId& source, std::uint64_t seq) = 0;

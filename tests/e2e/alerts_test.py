@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import time
 import unittest
 import urllib.error
 import urllib.request
 
-from rig import Rig, free_port, wait_for
+from rig import Rig, free_port
 from receivers import WHSEC, HttpReceiver
 
 
@@ -16,7 +15,7 @@ class Alerted(Rig):
     """A controller with a webhook, and an agent with one source that can be made to fail."""
 
     def __init__(self, name, settings="no_success: 7d"):
-        super().__init__(name)
+        super().__init__(name, moved=True)
         self.http = HttpReceiver()
         self.root = self.path("uploads")
         os.makedirs(self.root)
@@ -71,7 +70,7 @@ class Alerts(unittest.TestCase):
             rig.break_source()
             for _ in range(10):
                 rig.cli("backup", "uploads", expect=10)
-            wait_for("the alert", lambda: rig.told("failure"), 60)
+            rig.clock.wait_for("the alert", lambda: rig.told("failure"), 60)
             self.assertEqual([m["count"] for m in rig.told("failure")], [10])
             message = rig.told("failure")[0]
             self.assertIn("Example Cloud", message["facts"])
@@ -81,13 +80,13 @@ class Alerts(unittest.TestCase):
             self.assertIn("1 open", rig.cli("status").stdout)
             rig.cli("alert", "ack", str(row["id"]), "--by", "ana")
             self.assertEqual(rig.alerts()[0]["acknowledged_by"], "ana")
-            wait_for("the acknowledgement", lambda: rig.told("failure", "acknowledge"))
+            rig.clock.wait_for("the acknowledgement", lambda: rig.told("failure", "acknowledge"))
             rig.mend_source()
             rig.cli("backup", "uploads")
-            wait_for("the recovery", lambda: rig.told("failure", "resolve"))
+            rig.clock.wait_for("the recovery", lambda: rig.told("failure", "resolve"))
             self.assertEqual(rig.alerts(), [])
             self.assertEqual(rig.alerts("--all")[0]["state"], "resolved")
-            time.sleep(2)
+            rig.clock.run(30)
             self.assertEqual(len(rig.told("failure", "resolve")), 1)
             self.assertEqual(len(rig.told("failure")), 1)
             self.assertIn("ana", rig.cli("contact", "list").stdout)
@@ -99,7 +98,7 @@ class Alerts(unittest.TestCase):
             rig.set_up()
             rig.break_source()
             rig.cli("backup", "uploads", expect=10)
-            wait_for("the message", lambda: rig.told("failure"), seconds=60)
+            rig.clock.wait_for("the message", lambda: rig.told("failure"), seconds=60)
             link = rig.told("failure")[0]["acknowledge_url"]
             with urllib.request.urlopen(link, timeout=10) as page:
                 self.assertIn("<form method=", page.read().decode())
@@ -116,12 +115,43 @@ class Alerts(unittest.TestCase):
         """Fault row 92."""
         with Alerted("absence", "no_success: 2s") as rig:
             rig.set_up()
-            wait_for("the alert", lambda: rig.told("no-success"), 60)
+            rig.clock.wait_for("the alert", lambda: rig.told("no-success"), 60)
             self.assertEqual(rig.told("no-success")[0]["severity"], "critical")
             rig.cli("alert", "silence", "all", "--for", "1h", "--reason", "a test")
             self.assertIn("silence 1", rig.cli("alert", "list").stdout)
             rig.cli("alert", "unsilence", "1")
             rig.cli("alert", "unsilence", "1", expect=6)
+
+    def test_25_hours_without_success_are_told_within_a_minute_step_by_step_and_their_end_once(self):
+        """Fault row 92."""
+        with Alerted("steps", "escalation:\n    - {after: 0m, contacts: [ana]}\n"
+                              "    - {after: 30m, contacts: [ben]}\n  remind: 0") as rig:
+            rig.write("ben.url", rig.http.url("/ben"), 0o600)
+            rig.controller_settings = rig.controller_settings.replace(
+                "contacts:\n  - {name: ana", "    - {name: second, kind: webhook, url_file: ben.url, "
+                "secret_file: hook.secret}\ncontacts:\n  - {name: ben, channels: [second]}\n  - {name: ana")
+            rig.set_up()
+            rig.cli("backup", "uploads")
+            succeeded = rig.clock.time()
+            rig.clock.move(25 * 3600 - 60)
+            rig.clock.run(45)
+            self.assertEqual(rig.told("no-success"), [], "the limit is not passed yet")
+            rig.clock.wait_for("the alert", lambda: rig.told("no-success"), 120)
+            self.assertLessEqual(rig.clock.time() - succeeded, 25 * 3600 + 60)
+            self.assertEqual(rig.told("no-success", path="/ben"), [])
+            told = rig.clock.time()
+            rig.clock.move(29 * 60)
+            rig.clock.wait_for("the second step", lambda: rig.told("no-success", path="/ben"), 180)
+            self.assertGreaterEqual(rig.clock.time() - told, 30 * 60 - 45)
+            self.assertEqual(len(rig.told("no-success")), 1)
+            rig.clock.wait_for("the agent", lambda: rig.is_connected("agent"), 120)
+            rig.cli("backup", "uploads")
+            rig.clock.wait_for("the recovery", lambda: rig.told("no-success", "resolve"), 60)
+            rig.clock.wait_for("the recovery for ben", lambda: rig.told("no-success", "resolve", "/ben"), 60)
+            rig.clock.run(60)
+            for path in ("/hook", "/ben"):
+                self.assertEqual(len(rig.told("no-success", path=path)), 1, path)
+                self.assertEqual(len(rig.told("no-success", "resolve", path)), 1, path)
 
     def test_killed_between_event_and_delivery(self):
         with Alerted("killed") as rig:
@@ -130,13 +160,13 @@ class Alerts(unittest.TestCase):
             rig.http.stop()
             rig.break_source()
             rig.cli("backup", "uploads", expect=10)
-            wait_for("attempts", lambda: rig.alerts()[0]["deliveries"][0]["attempts"] >= 1, 60)
+            rig.clock.wait_for("attempts", lambda: rig.alerts()[0]["deliveries"][0]["attempts"] >= 1, 60)
             rig.controller.kill()
             os.unlink(rig.socket)
             rig.http = HttpReceiver(port)
             rig.start_controller()
-            wait_for("the message", lambda: rig.told("failure"), 60)
-            time.sleep(3)
+            rig.clock.wait_for("the message", lambda: rig.told("failure"), 60)
+            rig.clock.run(30)
             told = rig.told("failure")
             self.assertEqual(len(told), 1)
             self.assertFalse(told[0]["possibly_repeated"], "nobody was there before")
@@ -147,13 +177,13 @@ class Alerts(unittest.TestCase):
             rig.http.answer = lambda path: None
             rig.break_source()
             rig.cli("backup", "uploads", expect=10)
-            wait_for("the first attempt", lambda: rig.told("failure"), 60)
+            rig.clock.wait_for("the first attempt", lambda: rig.told("failure"), 60)
             rig.controller.kill()
             os.unlink(rig.socket)
             rig.http.answer = lambda path: (200, {}, b"ok")
             rig.start_controller()
-            wait_for("the second attempt", lambda: len(rig.told("failure")) == 2, 60)
-            time.sleep(3)
+            rig.clock.wait_for("the second attempt", lambda: len(rig.told("failure")) == 2, 60)
+            rig.clock.run(30)
             first, second = rig.told("failure")
             self.assertFalse(first["possibly_repeated"])
             self.assertTrue(second["possibly_repeated"])
@@ -166,9 +196,9 @@ class Alerts(unittest.TestCase):
                        "    - {name: own, kind: webhook, url_file: agent.url, secret_file: hook.secret}\n")
             rig.controller.kill()
             os.unlink(rig.socket)
-            wait_for("the agent's alert", lambda: rig.told("controller-unreachable", path="/agent"), 60)
+            rig.clock.wait_for("the agent's alert", lambda: rig.told("controller-unreachable", path="/agent"), 60)
             rig.start_controller()
-            wait_for("its end", lambda: rig.told("controller-unreachable", "resolve", "/agent"), 120)
+            rig.clock.wait_for("its end", lambda: rig.told("controller-unreachable", "resolve", "/agent"), 120)
             self.assertEqual(len(rig.told("controller-unreachable", path="/agent")), 1)
 
     def test_the_heartbeat_goes_out(self):
@@ -177,7 +207,7 @@ class Alerts(unittest.TestCase):
             rig.controller_settings = rig.controller_settings.replace(
                 "  channels:\n", "  heartbeat: {url_file: beat.url, every: 1s}\n  channels:\n", 1)
             rig.start_controller()
-            wait_for("three beats", lambda: len(rig.http.got("/beat")) >= 3)
+            rig.clock.wait_for("three beats", lambda: len(rig.http.got("/beat")) >= 3)
 
 
 if __name__ == "__main__":

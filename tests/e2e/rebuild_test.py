@@ -137,6 +137,62 @@ class Rebuild(unittest.TestCase):
         rig.cli("restore", "uploads@5", "--target", rig.path("restore", "next"))
         compare_trees(rig.path(f"kept-{DAYS}"), rig.path("restore", "next"))
 
+    def settings(self):
+        """All that was set by command, as operators see it."""
+        rig = self.rig
+        schedules = json.loads(rig.cli("schedule", "list", "--json").stdout)["schedules"]
+        objectives = json.loads(rig.cli("objective", "list", "--json", expect=None).stdout)["sources"]
+        return {
+            "schedules": [[row["source"], row["cron"], row["zone"], row["paused"], row["paused_by"]]
+                          for row in schedules],
+            "objectives": [[row["source"], row["rpo"], row["rto"]] for row in objectives],
+            "retention": rig.cli("retention", "show", "uploads").stdout,
+            "silences": [[row["subject"], row["until"], row["by"], row["reason"]]
+                         for row in json.loads(rig.cli("alert", "list", "--json").stdout)["silences"]],
+            "audit": [row for row in json.loads(rig.cli("audit", "list", "--json").stdout)["audit"]
+                      if row["action"] not in ("catalog.rebuild", "agent.adopt-key")],
+        }
+
+    def test_what_was_set_by_command_survives_the_catalog(self):
+        rig = self.rig
+        write_random(f"{self.files}/a", 100_000, 1)
+        rig.setup([{"name": "uploads", "kind": "files", "root": self.files},
+                   {"name": "other", "kind": "files", "root": self.files}])
+        rig.cli("backup")
+        rig.cli("schedule", "set", "uploads", "--cron", "0 3 * * *", "--zone", "Europe/Berlin")
+        rig.cli("schedule", "pause", "other")
+        rig.cli("objective", "set", "uploads", "--rpo", "30h", "--rto", "3h")
+        rig.cli("alert", "silence", "uploads", "--for", "3h", "--reason", "moving")
+        rig.cli("retention", "set", "uploads", "--keep-last", "3")
+        before = self.settings()
+        # At once after the last command: what it said is in the store by then.
+        rig.controller.kill()
+        os.unlink(rig.socket)
+        rig.agents["agent"].stop()
+        shutil.rmtree(os.path.join(rig.data, "catalog"))
+        text = self.rebuild()
+        self.assertIn("what was set by command is as it was at", text)
+        rig.start_controller()
+        rig.start_agent("agent")
+        self.assertEqual(before, self.settings())
+        self.assertEqual(rig.cli("audit", "list").stdout.count("catalog.rebuild"), 1)
+        self.assertIn("--keep-within 36500d", rig.cli("retention", "show", "other").stdout)
+
+        # Another machine, with the store alone: only when somebody says that it is his.
+        rig.agents["agent"].stop()
+        rig.controller.stop()
+        shutil.rmtree(os.path.join(rig.data, "catalog"))
+        shutil.move(os.path.join(rig.data, "identity"), rig.path("identity-away"))
+        self.assertIn("--accept-settings", self.rebuild())
+        answer = run("holdfast-controller", "--config", rig.path("controller.yaml"), "rebuild-catalog",
+                     "--accept-settings")
+        self.assertEqual(0, answer.code, answer)
+        self.assertIn("what was set by command is as it was at", answer.stdout)
+        shutil.move(rig.path("identity-away"), os.path.join(rig.data, "identity"))
+        rig.start_controller()
+        rig.start_agent("agent")
+        self.assertEqual(before, self.settings())
+
     def test_the_catalog_is_damaged(self):
         rig = self.rig
         write_random(f"{self.files}/a", 100_000, 1)

@@ -5,6 +5,7 @@ HOLDFAST_BIN names the directory with the binaries.
 """
 
 import json
+import mmap
 import os
 import pwd
 import shutil
@@ -32,6 +33,47 @@ def wait_for(what, condition, seconds=30):
             return
         time.sleep(0.05)
     raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class MovedClock:
+    """One clock for all processes of a rig, which the test moves on: fast_clock.c.
+
+    Moving it is as if all had slept meanwhile. Waiting moves it in small steps, so that what has to be answered within
+    seconds is, and looks at the condition after each.
+    """
+
+    STEP = 0.5      # seconds, …
+    PAUSE = 0.03    # … after so many real ones
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "wb") as f:
+            f.write(bytes(8))
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 8)
+        self.nanoseconds = memoryview(self.map).cast("q")
+
+    def time(self):
+        return time.time() + self.nanoseconds[0] / 1e9
+
+    def move(self, seconds):
+        """At once: the machine sleeps."""
+        self.nanoseconds[0] += int(seconds * 1e9)
+
+    def run(self, seconds, step=STEP):
+        end = self.time() + seconds
+        while (left := end - self.time()) > 0:
+            self.move(min(step, left))
+            time.sleep(self.PAUSE)
+
+    def wait_for(self, what, condition, seconds=30, step=STEP):
+        """As wait_for, with seconds of this clock. Large steps are for when nothing is on its way."""
+        end = self.time() + seconds
+        while not condition():
+            if self.time() > end:
+                raise AssertionError(f"waited {seconds} s of the moved clock for {what}")
+            self.move(step)
+            time.sleep(self.PAUSE)
 
 
 def read_up_to(stream, size):
@@ -167,7 +209,7 @@ class Redis:
 
 
 class Rig:
-    def __init__(self, name, tapped=()):
+    def __init__(self, name, tapped=(), moved=False):
         self.tapped = tapped  # "controller" and names of agents whose traffic is copied, see tap()
         self.directory = tempfile.mkdtemp(prefix=f"holdfast-{name}-")
         os.chmod(self.directory, 0o755)  # PostgreSQL's user passes through
@@ -179,6 +221,7 @@ class Rig:
         os.makedirs(self.restore_root)
         self.kit = os.path.join(self.directory, "kit.txt")
         self.passphrase = self.write("passphrase", "correct horse battery staple\n", 0o600)
+        self.clock = MovedClock(self.path("clock")) if moved else None
         self.port, self.enrollment_port = free_port(), free_port()
         self.controller_settings = ""  # more lines of controller.yaml
         self.controller = None
@@ -220,10 +263,17 @@ class Rig:
         return self.path(f"tap-{name}")
 
     def _environment(self, name):
-        if name not in self.tapped:
-            return None
-        os.makedirs(self.tap(name), exist_ok=True)
-        return dict(os.environ, LD_PRELOAD=f"{BIN}/holdfast_traffic_tap.so", HOLDFAST_TAP=self.tap(name))
+        environment, preloaded = dict(os.environ), []
+        if name in self.tapped:
+            os.makedirs(self.tap(name), exist_ok=True)
+            environment["HOLDFAST_TAP"] = self.tap(name)
+            preloaded.append(f"{BIN}/holdfast_traffic_tap.so")
+        if self.clock:
+            environment["HOLDFAST_CLOCK"] = self.clock.path
+            preloaded.append(f"{BIN}/holdfast_fast_clock.so")
+        if preloaded:
+            environment["LD_PRELOAD"] = " ".join(preloaded)
+        return environment
 
     def start_controller(self, wait=True):
         # Nothing happens by itself unless a test wants it.
@@ -256,7 +306,7 @@ class Rig:
         token = self.path(f"{name}.token")
         self.cli("enroll", name, "--output", token)
         done = subprocess.run([f"{BIN}/holdfast-agent", "--config", config, "enroll", "--token-file", token],
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, env=self._environment("enrolment"))
         assert done.returncode == 0, done.stderr
         return config
 
@@ -281,7 +331,7 @@ class Rig:
     # --- the operator ----------------------------------------------------------------------------
 
     def cli(self, *arguments, expect=0, text=True, timeout=600):
-        environment = dict(os.environ, HOLDFAST_HOME=self.home, HOLDFAST_SOCKET=self.socket,
+        environment = dict(self._environment("operator"), HOLDFAST_HOME=self.home, HOLDFAST_SOCKET=self.socket,
                            HOLDFAST_PASSPHRASE_FILE=self.passphrase)
         done = subprocess.run([f"{BIN}/holdfast", *arguments], capture_output=True, text=text,
                               env=environment, timeout=timeout, stdin=subprocess.DEVNULL)

@@ -14,8 +14,8 @@ EVERY_MINUTE = 'schedule: {cron: "* * * * *", jitter: 0s}\n'
 
 
 class Installation(Rig):
-    def __init__(self, name, settings=""):
-        super().__init__(name)
+    def __init__(self, name, settings="", moved=False):
+        super().__init__(name, moved=moved)
         self.controller_settings = settings
         self.root = self.path("root")
         os.makedirs(self.root)
@@ -44,31 +44,31 @@ class Installation(Rig):
 
 class Schedule(unittest.TestCase):
     def test_it_runs_by_itself_and_through_a_kill(self):
-        with Installation("runs", EVERY_MINUTE) as rig:
+        with Installation("runs", EVERY_MINUTE, moved=True) as rig:
             rig.setup([rig.source()])
-            begun = time.time()
-            wait_for("a run by itself", lambda: rig.seqs(), 90)
+            begun = rig.clock.time()
+            rig.clock.wait_for("a run by itself", lambda: rig.seqs(), 90, step=2)
             # Killed again and again, the controller neither loses nor doubles a minute.
             for _ in range(3):
                 rig.controller.kill()
                 os.remove(rig.socket)
                 rig.start_controller()
-                wait_for("the agent", lambda: rig.is_connected("agent"), 60)
-                time.sleep(20)
-            row = rig.schedule()
+                rig.clock.wait_for("the agent", lambda: rig.is_connected("agent"), 120)
+                rig.clock.run(20, step=1)
             wait_for("the last run", lambda: not rig.schedule()["running_since"], 60)
-            minutes = int(time.time() // 60) - int(begun // 60)
+            row = rig.schedule()
+            minutes = int(rig.clock.time() // 60) - int(begun // 60)
             made = len(rig.seqs())
             self.assertLessEqual(made, minutes)
             self.assertGreaterEqual(made + row["missed"] + row["skipped"], minutes - 2, (made, row))
             self.assertGreaterEqual(made, 2)
 
     def test_an_agent_that_is_away_gets_its_run_when_it_is_back(self):
-        with Installation("away", EVERY_MINUTE) as rig:
+        with Installation("away", EVERY_MINUTE, moved=True) as rig:
             rig.setup([rig.source()])
             rig.cli("backup", "uploads")
             rig.agents["agent"].stop()
-            wait_for("the next minute", lambda: rig.schedule()["waiting"], 90)
+            rig.clock.wait_for("the next minute", lambda: rig.schedule()["waiting"], 90, step=2)
             self.assertIn("its agent is away", rig.warnings())
             before = len(rig.seqs())
             rig.controller.kill()  # what waits is not forgotten
@@ -78,6 +78,33 @@ class Schedule(unittest.TestCase):
             rig.start_agent("agent")
             wait_for("the run", lambda: len(rig.seqs()) > before, 20)
             self.assertFalse(rig.schedule()["waiting"])
+
+    def test_a_run_that_failed_is_tried_again_after_5_10_and_20_minutes(self):
+        """Fault row 105."""
+        with Installation("retry", 'schedule: {cron: "0 2 * * *", jitter: 0s}\n', moved=True) as rig:
+            rig.setup([rig.source()])
+            os.rename(rig.root, rig.root + ".away")
+            rig.clock.move(86_400 - (rig.clock.time() - 7_190) % 86_400)  # to 01:59:50
+            rig.clock.wait_for("the failed run", lambda: rig.schedule()["retries"] == 1, 60)
+            failed = rig.clock.time()
+            self.assertEqual(rig.seqs(), [])
+            row = rig.schedule()
+            self.assertEqual(row["next"][0], row["retry_at"])
+            self.assertIn("retry 1 of 3", rig.cli("schedule", "list").stdout)
+            self.assertEqual(json.loads(rig.cli("schedule", "next", "--json").stdout)["runs"][0]["retry"], 1)
+            rig.clock.run(120, step=5)
+            rig.controller.kill()  # what is planned is not forgotten, and the time counts
+            os.remove(rig.socket)
+            rig.start_controller()
+            rig.clock.wait_for("the agent", lambda: rig.is_connected("agent"), 120)
+            rig.clock.wait_for("the second failure", lambda: rig.schedule()["retries"] == 2, 300, step=5)
+            self.assertGreaterEqual(rig.clock.time() - failed, 300 - 10)
+            second = rig.clock.time()
+            os.rename(rig.root + ".away", rig.root)
+            rig.clock.wait_for("the snapshot", lambda: rig.seqs(), 660, step=5)
+            self.assertGreaterEqual(rig.clock.time() - second, 600 - 10)
+            row = rig.schedule()
+            self.assertEqual((row["retries"], row["retry_at"], row["missed"], row["skipped"]), (0, "", 0, 0))
 
     def test_schedules_are_set_paused_and_explained(self):
         with Installation("set", 'schedule:\n  zone: Europe/Berlin\n  jitter: 0s\n  groups:\n'
@@ -113,7 +140,8 @@ class Schedule(unittest.TestCase):
             self.assertEqual(sorted(run["at"] for run in runs), [run["at"] for run in runs])
 
     def test_objectives_are_shown_and_broken_ones_are_exit_9(self):
-        with Installation("objective", "objectives:\n  systems:\n    - {name: shop, sources: [uploads]}\n") as rig:
+        with Installation("objective", "objectives:\n  systems:\n    - {name: shop, sources: [uploads]}\n",
+                          moved=True) as rig:
             rig.setup([rig.source()])
             rig.cli("backup", "uploads")
             report = json.loads(rig.cli("objective", "list", "--json").stdout)
@@ -125,8 +153,8 @@ class Schedule(unittest.TestCase):
             report = json.loads(rig.cli("objective", "list", "--json").stdout)
             self.assertTrue(report["sources"][0]["restore_measured"])
             rig.cli("objective", "set", "uploads", "--rpo", "1m")
-            wait_for("a broken objective",
-                     lambda: rig.cli("objective", "list", expect=None).returncode == 9, 90)
+            rig.clock.wait_for("a broken objective",
+                               lambda: rig.cli("objective", "list", expect=None).returncode == 9, 90, step=2)
             self.assertEqual(rig.status(9)["objectives_broken"], ["uploads"])
             self.assertTrue(rig.cli("status", expect=9).stdout.startswith("OBJECTIVES BROKEN: uploads\n"))
             rig.cli("backup", "uploads")

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/report/alert_types.h"
+#include "common/report/audit_types.h"
 #include "common/report/operator_types.h"
 #include "common/report/quota_types.h"
 #include "common/report/retention_types.h"
@@ -20,6 +21,7 @@ class Installation;
 class ListObjectivesReply;
 class JobProgress;
 class ListAlertsReply;
+class ListAuditReply;
 class ListContactsReply;
 class SilenceInfo;
 class JobResult;
@@ -62,5 +64,6 @@ AlertInfo FromProto(const v1::AlertInfo& in);
 SilenceInfo FromProto(const v1::SilenceInfo& in);
 AlertList FromProto(const v1::ListAlertsReply& in);
 ContactList FromProto(const v1::ListContactsReply& in);
+AuditList FromProto(const v1::ListAuditReply& in);
 
 }  // namespace holdfast::report

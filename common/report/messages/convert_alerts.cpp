@@ -67,4 +67,15 @@ ContactList FromProto(const v1::ListContactsReply& in) {
   return out;
 }
 
+AuditList FromProto(const v1::ListAuditReply& in) {
+  AuditList out;
+  for (const v1::AuditRow& row : in.rows()) {
+    out.rows.push_back({row.id(), row.at_ms(), row.by(), row.action(), row.object(), row.detail()});
+  }
+  out.total = in.total();
+  out.broken_at = in.broken_at();
+  out.newest_hash = in.newest_hash();
+  return out;
+}
+
 }  // namespace holdfast::report

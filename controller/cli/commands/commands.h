@@ -37,5 +37,6 @@ void AddObjective(Command& program, Context& context);
 void AddConfig(Command& program, Context& context);
 void AddAlert(Command& program, Context& context);
 void AddContact(Command& program, Context& context);
+void AddAudit(Command& program, Context& context);
 
 }  // namespace holdfast::cli

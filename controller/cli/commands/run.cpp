@@ -49,6 +49,7 @@ void AddCommands(Command& program, Context& context) {
   AddConfig(program, context);
   AddAlert(program, context);
   AddContact(program, context);
+  AddAudit(program, context);
 }
 
 bool GivesPassphrase(const std::string& argument) {

@@ -108,7 +108,8 @@ absl::Status SimWorld::Enrol() {
   }
   RETURN_IF_ERROR(catalog_->SetSources(id, rows));
   for (const Source& source : sources_) {
-    RETURN_IF_ERROR(collector_->SetPolicy(source.id, retention::ParsePolicy("last=1000").value()));
+    RETURN_IF_ERROR(
+        collector_->SetPolicy(source.id, retention::ParsePolicy("last=1000").value(), "root"));
   }
   return absl::OkStatus();
 }
@@ -382,7 +383,7 @@ absl::Status SimWorld::ForgetSome(Source& source) {
   }
   if (seqs.empty()) return absl::OkStatus();
   for (const std::uint64_t seq : seqs) source.snapshots[seq].states = kCommitted | kTrashed;
-  RETURN_IF_ERROR(collector_->Forget(source.id, seqs));
+  RETURN_IF_ERROR(collector_->Forget(source.id, seqs, "root"));
   for (const std::uint64_t seq : seqs) source.snapshots[seq].states = kTrashed;
   return absl::OkStatus();
 }

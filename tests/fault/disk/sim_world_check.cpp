@@ -140,7 +140,7 @@ void SimWorld::LetGo() {
       if (snapshot.states == kCommitted && seq != Head(source)) seqs.push_back(seq);
     }
     for (const std::uint64_t seq : seqs) source.snapshots[seq].states = kTrashed;
-    if (!Expect(collector_->Forget(source.id, seqs), "forget at the end")) return;
+    if (!Expect(collector_->Forget(source.id, seqs, "root"), "forget at the end")) return;
   }
   for (int day = 0; day < 5; ++day) {
     if (!Expect(Collect(absl::Hours(24)), "collect at the end")) return;

@@ -196,7 +196,7 @@ absl::Status Installation::Enrol() {
   source.name = "uploads";
   source.kind = "files";
   RETURN_IF_ERROR(catalog_->SetSources(id, {source}));
-  return collector_->SetPolicy(source_id_, retention::ParsePolicy("last=1000").value());
+  return collector_->SetPolicy(source_id_, retention::ParsePolicy("last=1000").value(), "root");
 }
 
 absl::StatusOr<pipeline::BackupReport> Installation::Backup(const Files& files, const Run& run) {

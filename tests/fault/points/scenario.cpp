@@ -109,7 +109,7 @@ void Scenario::Backup(int version, int objects_before_cut) {
 
 void Scenario::Forget(std::uint64_t seq) {
   Do("forget " + std::to_string(seq), [&, tried = false]() mutable {
-    const absl::Status status = home_.collector().Forget(home_.source(), {seq});
+    const absl::Status status = home_.collector().Forget(home_.source(), {seq}, "root");
     // An answer that was lost: it is not there any more.
     const bool done_before = std::exchange(tried, true) && absl::IsNotFound(status);
     return done_before ? absl::OkStatus() : status;

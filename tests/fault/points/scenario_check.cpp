@@ -28,7 +28,7 @@ class Check {
     if (!Expect(home_.Open(), "open")) return failure_;
     // Its death may have come before the agent was there.
     if (!Expect(home_.Enrol(), "enrol")) return failure_;
-    if (!Expect(home_.collector().AcceptClock(), "accept the clock")) return failure_;
+    if (!Expect(home_.collector().AcceptClock("root"), "accept the clock")) return failure_;
     ExpectStored();
     ExpectSnapshots();
     GoOn();
@@ -143,7 +143,7 @@ class Check {
     for (const auto& row : *rows) {
       if (row.seq != newest_) seqs.push_back(row.seq);
     }
-    Expect(home_.collector().Forget(home_.source(), seqs), "forget");
+    Expect(home_.collector().Forget(home_.source(), seqs, "root"), "forget");
     for (int day = 0; day < 6; ++day) {
       Expect(home_.Collect().status(), "collect");
       home_.clock().now += absl::Hours(24);

@@ -174,6 +174,7 @@ class TestController {
   store::Store& store() { return *store_; }
   quota::Quotas& quotas() { return *quotas_; }
   control::JobBoard& board() { return *board_; }
+  alert::AlertDesk& alerts() { return *alerts_; }
 
   void CutWhen(CutReply cut) {
     std::lock_guard lock(cut_->mutex);

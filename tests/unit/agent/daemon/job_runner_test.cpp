@@ -56,7 +56,8 @@ class JobRunnerTest : public testing::Test {
                       },
                       [](const v1::JobProgress&) {},
                       [&](const v1::JobResult& result) { promise.set_value(result); },
-                      [] { ADD_FAILURE() << "a backup was made"; }});
+                      [] { ADD_FAILURE() << "a backup was made"; },
+                      [this](std::string what) { suspicions_.push_back(std::move(what)); }});
     runner.Start(job);
     Outcome outcome{promise.get_future().get(), {}};
     EXPECT_EQ(outcome.result.job_id(), job.job_id());
@@ -88,6 +89,7 @@ class JobRunnerTest : public testing::Test {
   test::AgentDomain agent_{64};
   AgentState state_;
   AgentConfig config_;
+  std::vector<std::string> suspicions_;
 };
 
 TEST_F(JobRunnerTest, JobsOfUnknownKindOrSourceAreRefused) {

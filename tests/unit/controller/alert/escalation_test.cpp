@@ -137,10 +137,10 @@ TEST_F(EscalationTest, ASilenceThatIsEndedSoonerOrIsOfSomebodyElse) {
   ASSERT_TRUE(silence.ok());
   Pass(absl::Hours(26));
   EXPECT_THAT(channel("ana-mail").attempts, IsEmpty());
-  ASSERT_TRUE(engine().EndSilence(silence->id).ok());
+  ASSERT_TRUE(engine().EndSilence(silence->id, "root").ok());
   Pass(absl::Minutes(1));
   EXPECT_THAT(channel("ana-mail").taken, SizeIs(1));
-  EXPECT_EQ(CodeOf(engine().EndSilence(silence->id)), 5501) << "over already";
+  EXPECT_EQ(CodeOf(engine().EndSilence(silence->id, "root")), 5501) << "over already";
   EXPECT_EQ(CodeOf(engine().Silence({"db", absl::Hours(24 * 31), "ana", ""}).status()), 5504);
   EXPECT_EQ(CodeOf(engine().Silence({"db", -absl::Hours(1), "ana", ""}).status()), 5504);
 }

@@ -94,7 +94,7 @@ TEST_F(PlanningTest, ACatalogOfVersion3IsBroughtUpToDate) {
       sqlite3_exec(db,
                    "DROP TABLE setting; DROP TABLE schedule; DROP TABLE restore_measure;"
                    "DROP TABLE event; DROP TABLE alert; DROP TABLE outbox; DROP TABLE silence;"
-                   "DROP TABLE watched; DROP TABLE alert_mark;"
+                   "DROP TABLE watched; DROP TABLE alert_mark; DROP TABLE audit;"
                    "ALTER TABLE failure DROP COLUMN in_row; PRAGMA user_version=3",
                    nullptr, nullptr, nullptr),
       SQLITE_OK);
@@ -122,13 +122,15 @@ TEST_F(PlanningTest, ACatalogOfVersion5KeepsItsSchedulesAndHasNoRetries) {
   ASSERT_EQ(sqlite3_open(path().c_str(), &db), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(db,
                          "ALTER TABLE schedule DROP COLUMN retries;"
-                         "ALTER TABLE schedule DROP COLUMN retry_at; PRAGMA user_version=5",
+                         "ALTER TABLE schedule DROP COLUMN retry_at; DROP TABLE audit;"
+                         "PRAGMA user_version=5",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(db);
   Reopen();
   row.retries = row.retry_at_ms = 0;
   EXPECT_EQ(catalog_->planning().ListSchedules().value(), std::vector<ScheduleRow>{row});
+  EXPECT_EQ(catalog_->audit().ReadAudit(10)->total, 0u);
 }
 
 }  // namespace

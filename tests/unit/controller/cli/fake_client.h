@@ -201,6 +201,10 @@ class FakeClient final : public OperatorClient {
     return absl::OkStatus();
   }
   absl::StatusOr<ContactList> ListContacts() override { return contact_list; }
+  absl::StatusOr<AuditList> ListAudit(std::uint32_t limit) override {
+    audit_limits.push_back(limit);
+    return audit;
+  }
   absl::StatusOr<std::vector<SnapshotSummary>> ListSnapshots(const SnapshotQuery& query) override {
     std::vector<SnapshotSummary> result;
     std::map<SourceId, std::uint32_t> counts;
@@ -230,6 +234,8 @@ class FakeClient final : public OperatorClient {
   std::vector<AlertDelivery> test_deliveries;
   std::vector<SilenceRequest> silences;
   std::vector<std::int64_t> ended_silences;
+  AuditList audit;
+  std::vector<std::uint32_t> audit_limits;
   ContactList contact_list;
   std::vector<CollectRequest> collections;
   Collected collected;

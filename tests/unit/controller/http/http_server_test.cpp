@@ -82,13 +82,33 @@ class HttpServerTest : public testing::Test {
     }
     return all;
   }
+  // One answer of a connection that stays.
+  static std::string ReceiveOne(const UniqueFd& fd) {
+    std::string all;
+    char byte = 0;
+    while (all.find("\r\n\r\n") == std::string::npos && ::recv(fd.get(), &byte, 1, 0) == 1) {
+      all += byte;
+    }
+    const std::size_t at = all.find("Content-Length: ");
+    const std::size_t length = at == std::string::npos ? 0 : std::stoul(all.substr(at + 16));
+    const std::size_t whole = all.size() + length;
+    while (all.size() < whole && ::recv(fd.get(), &byte, 1, 0) == 1) all += byte;
+    return all;
+  }
+  static int CountOf(const std::string& text, const std::string& part) {
+    int count = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++count;
+    }
+    return count;
+  }
   std::string Raw(const std::string& request) const {
     const UniqueFd fd = Connect();
     Send(fd, request);
     return Receive(fd);
   }
   std::string Get(const std::string& path, const std::string& headers = "") const {
-    return Raw("GET " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n");
+    return Raw("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n");
   }
   std::string GetWithToken(const std::string& path) const {
     return Get(path, std::string("Authorization: Bearer ") + kToken + "\r\n");
@@ -197,7 +217,7 @@ TEST_F(HttpServerTest, NothingCanBeChangedAndNothingElseIsThere) {
   for (const char* path : {"/", "/health/", "/healthx", "/api/v1", "/../etc/passwd", "/api/v1/x"}) {
     EXPECT_THAT(Get(path), StartsWith("HTTP/1.1 404")) << path;
   }
-  const std::string head = Raw("HEAD /health HTTP/1.1\r\n\r\n");
+  const std::string head = Raw("HEAD /health HTTP/1.1\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(Body(head), "");
 }
@@ -214,7 +234,8 @@ TEST_F(HttpServerTest, OnlyTheButtonOfALinkAcknowledges) {
   EXPECT_THAT(asked, HasSubstr("Content-Security-Policy: default-src 'none'"));
   EXPECT_THAT(asked, HasSubstr("Referrer-Policy: no-referrer"));
   EXPECT_THAT(asked, HasSubstr("<form method=\"post\"><button>"));
-  EXPECT_THAT(Raw("HEAD /ack/good HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Raw("HEAD /ack/good HTTP/1.1\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(acknowledged_, 0) << "scanners open links";
   EXPECT_THAT(post("/ack/good"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(post("/ack/good"), HasSubstr("no backup of &lt;db&gt;"));
@@ -255,6 +276,59 @@ TEST_F(HttpServerTest, OddRequestsCostNothing) {
   EXPECT_LT(Get("/health/backup", "Range: bytes=" + ranges + "\r\n").size(), 10'000u);
   EXPECT_THAT(Get("/health"), StartsWith("HTTP/1.1 200"));
   EXPECT_LE(gathered_, 1);
+}
+
+TEST_F(HttpServerTest, OneConnectionAsksAgainAndAgain) {
+  SetReady();
+  const UniqueFd fd = Connect();
+  for (int i = 0; i < 50; ++i) {
+    Send(fd, "GET /health/backup HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string answer = ReceiveOne(fd);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(answer, testing::Not(HasSubstr("Connection: close")));
+    EXPECT_EQ(json::parse(Body(answer))["backup_system"], "healthy");
+  }
+  // Several at once are answered in their order; the last one ends it.
+  Send(fd,
+       "GET /health HTTP/1.1\r\n\r\nHEAD /nothing HTTP/1.1\r\n\r\n"
+       "GET /health/backup HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const std::string answers = Receive(fd);
+  EXPECT_THAT(answers, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answers, HasSubstr("HTTP/1.1 404"));
+  EXPECT_THAT(answers, HasSubstr("\"backup_system\""));
+  EXPECT_EQ(CountOf(answers, "HTTP/1.1 "), 3);
+  EXPECT_LE(gathered_, 2);
+}
+
+// What follows the headers is never taken for another request.
+TEST_F(HttpServerTest, ARequestWithABodyIsTheLast) {
+  SetReady();
+  const std::string inner = "GET /health HTTP/1.1\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(inner.size()) + "\r\n";
+  for (const std::string& request :
+       {"POST /ack/good HTTP/1.1\r\n" + length + "\r\n" + inner,
+        "GET /health HTTP/1.1\r\n" + length + "\r\n" + inner,
+        "GET /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + inner,
+        "GET /health HTTP/1.0\r\n\r\n" + inner,
+        "GET /health HTTP/1.1\r\nconnection: Close\r\n\r\n" + inner}) {
+    const std::string answers = Raw(request);
+    EXPECT_EQ(CountOf(answers, "HTTP/1.1 "), 1) << request;
+    EXPECT_THAT(answers, HasSubstr("Connection: close\r\n")) << request;
+  }
+}
+
+TEST_F(HttpServerTest, ConnectionsThatStayDoNotKeepOthersOut) {
+  SetReady();
+  std::vector<UniqueFd> staying;
+  for (int i = 0; i < 3 * kWorkers; ++i) {
+    staying.push_back(Connect());
+    Send(staying.back(), "GET /health HTTP/1.1\r\n\r\n");
+  }
+  const absl::Duration begin = RealClock().Monotonic();
+  EXPECT_THAT(Get("/health"), StartsWith("HTTP/1.1 200"));
+  EXPECT_LT(RealClock().Monotonic() - begin, kRequestTime);
+  for (const UniqueFd& fd : staying) EXPECT_THAT(Receive(fd), StartsWith("HTTP/1.1 200"));
+  EXPECT_LT(RealClock().Monotonic() - begin, absl::Seconds(20)) << "an idle one was not ended";
 }
 
 TEST_F(HttpServerTest, SlowClientsDoNotKeepOthersOut) {

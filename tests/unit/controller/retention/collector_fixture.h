@@ -32,7 +32,7 @@ class CollectorTest : public testing::Test {
     Check(catalog_->Enrol(Bytes(16, 't'), "secret", agent_, 1).status());
     Check(catalog_->SetAgentDomain(agent_.id, sealing_.domain()));
     SetSources(true);
-    Check(collector_->SetPolicy(source_, ParsePolicy("last=1000").value()));
+    Check(collector_->SetPolicy(source_, ParsePolicy("last=1000").value(), "root"));
   }
 
   static void Check(const absl::Status& status) { ASSERT_TRUE(status.ok()) << status; }

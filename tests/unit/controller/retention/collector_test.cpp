@@ -18,7 +18,7 @@ TEST_F(CollectorTest, ForgottenSnapshotsGoWhollyAndKeptOnesRead) {
   Backup(Range(15, 25));  // 3
   Backup(Range(15, 30));  // 4
   Backup(Range(15, 30));  // 5, full
-  ASSERT_TRUE(collector_->Forget(source_, {1, 2}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}, "root").ok());
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 3u);
 
   const auto early = Run().value();
@@ -36,7 +36,7 @@ TEST_F(CollectorTest, ForgottenSnapshotsGoWhollyAndKeptOnesRead) {
   EXPECT_FALSE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok());
   EXPECT_TRUE(store_->GetEnvelope(sealing_.domain(), keys_[2]).ok());
 
-  ASSERT_TRUE(collector_->Forget(source_, {3, 4}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {3, 4}, "root").ok());
   RunToTheEnd();
   ExpectReadable({5});
   EXPECT_EQ(FilesIn("records"), 2u) << "snapshot 5 has a full list: nothing before it is needed";
@@ -48,7 +48,7 @@ TEST_F(CollectorTest, PacksWithLittleInThemAreCopiedTogether) {
   for (int run = 0; run < 6; ++run) few.insert(run * 10);
   Backup(few);
   EXPECT_EQ(FilesIn("packs"), 6u);
-  ASSERT_TRUE(collector_->Forget(source_, {1, 2, 3, 4, 5, 6}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2, 3, 4, 5, 6}, "root").ok());
   RunToTheEnd();
   EXPECT_EQ(FilesIn("packs"), 1u);
   EXPECT_EQ(catalog_->GetTotals()->pack_count, 1u);
@@ -62,7 +62,7 @@ TEST_F(CollectorTest, PacksWithLittleInThemAreCopiedTogether) {
 TEST_F(CollectorTest, UndeletedInTimeNothingIsLost) {
   Backup(Range(0, 10));
   Backup(Range(10, 20));
-  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
   ASSERT_TRUE(Run().ok());
   ASSERT_TRUE(catalog_->collection().Undelete(source_, 1).ok());
   RunToTheEnd();
@@ -74,10 +74,10 @@ TEST_F(CollectorTest, UndeletedInTimeNothingIsLost) {
 TEST_F(CollectorTest, TheNewestStaysUnlessItsSourceIsGone) {
   Backup(Range(0, 10));
   Backup(Range(5, 15));
-  EXPECT_EQ(KindOf(collector_->Forget(source_, {1, 2})), ErrorKind::kRefused);
+  EXPECT_EQ(KindOf(collector_->Forget(source_, {1, 2}, "root")), ErrorKind::kRefused);
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 2u) << "all or nothing";
   SetSources(false);
-  ASSERT_TRUE(collector_->Forget(source_, {1, 2}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}, "root").ok());
   RunToTheEnd();
   EXPECT_EQ(catalog_->GetTotals()->chunk_count, 0u);
   EXPECT_EQ(FilesIn("packs"), 0u);
@@ -91,7 +91,7 @@ TEST_F(CollectorTest, TheNewestStaysUnlessItsSourceIsGone) {
 TEST_F(CollectorTest, WhatAJobReadsIsNotPurged) {
   Backup(Range(0, 10));
   Backup(Range(10, 20));
-  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
   being_read_ = true;
   RunToTheEnd();
   ExpectReadable({1, 2});
@@ -102,7 +102,7 @@ TEST_F(CollectorTest, WhatAJobReadsIsNotPurged) {
 
 TEST_F(CollectorTest, ThePolicyExpiresAndSaysWhy) {
   for (int run = 0; run < 4; ++run) Backup(Range(run, run + 10));
-  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=2").value()).ok());
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=2").value(), "root").ok());
   const auto preview = collector_->Preview().value();
   EXPECT_EQ(preview.trashed, (std::vector<std::string>{"db@2", "db@1"}));
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 4u) << "a preview changes nothing";
@@ -110,16 +110,16 @@ TEST_F(CollectorTest, ThePolicyExpiresAndSaysWhy) {
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 2u);
   RunToTheEnd();
   ExpectReadable({3, 4});
-  EXPECT_EQ(KindOf(collector_->SetPolicy(source_, Policy())), ErrorKind::kUsage);
+  EXPECT_EQ(KindOf(collector_->SetPolicy(source_, Policy(), "root")), ErrorKind::kUsage);
 }
 
 TEST_F(CollectorTest, NothingExpiresInDoubtUntilItIsConfirmed) {
   for (int run = 0; run < 8; ++run) Backup(Range(run, run + 10));
-  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1").value()).ok());
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1").value(), "root").ok());
   EXPECT_EQ(Run()->notes.size(), 1u);
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 8u);
-  EXPECT_EQ(KindOf(collector_->Confirm(source_, 6)), ErrorKind::kConflict);
-  ASSERT_TRUE(collector_->Confirm(source_, 7).ok());
+  EXPECT_EQ(KindOf(collector_->Confirm(source_, 6, "root")), ErrorKind::kConflict);
+  ASSERT_TRUE(collector_->Confirm(source_, 7, "root").ok());
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 1u);
 
   Backup(Range(0, 5));
@@ -153,13 +153,13 @@ TEST_F(CollectorTest, NothingExpiresWhenTheClockLeaps) {
   Backup(Range(0, 10));
   Backup(Range(10, 20));
   ASSERT_TRUE(Run().ok());
-  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
   clock_.now += absl::Hours(24 * 365);
   EXPECT_EQ(Run()->notes.size(), 1u);
   ExpectReadable({1, 2});
   ASSERT_TRUE(catalog_->collection().Undelete(source_, 1).ok());
-  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
-  ASSERT_TRUE(collector_->AcceptClock().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  ASSERT_TRUE(collector_->AcceptClock("root").ok());
   EXPECT_TRUE(Run()->notes.empty());
   ExpectReadable({1, 2});
   clock_.now -= absl::Hours(2);
@@ -180,13 +180,13 @@ TEST_F(CollectorTest, ADamagedObjectIsNotCopiedAndItsPackStays) {
   bytes[place.offset_bytes + place.length_bytes - 1] ^= 1;
   std::filesystem::remove(path);
   Check(RealFileSystem().WriteAtomically(path, bytes));
-  ASSERT_TRUE(collector_->Forget(source_, {1}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
   RunToTheEnd();
   EXPECT_TRUE(std::filesystem::exists(path)) << "somebody may be able to mend it";
   EXPECT_FALSE(catalog_->FindChunks(sealing_.domain(), {Id(1)}).value()[0].live);
   // Stored again, nothing holds the old pack.
   Backup({0, 1, 50});
-  ASSERT_TRUE(collector_->Forget(source_, {2}).ok());
+  ASSERT_TRUE(collector_->Forget(source_, {2}, "root").ok());
   RunToTheEnd();
   EXPECT_FALSE(std::filesystem::exists(path));
   ExpectReadable({3});
@@ -211,7 +211,7 @@ TEST_P(CollectorUnderFault, KeptSnapshotsReadAndTheNextRunFinishes) {
     for (const auto& row : snapshots) {
       if (row.seq != seq_) going.push_back(row.seq);
     }
-    ASSERT_TRUE(collector_->Forget(source_, going).ok()) << first;
+    ASSERT_TRUE(collector_->Forget(source_, going, "root").ok()) << first;
     ASSERT_TRUE(Run().ok());
     clock_.now += absl::Hours(49);
     ASSERT_TRUE(Run().ok());  // purged and condemned

@@ -28,7 +28,7 @@ TEST_F(RetryTest, After5And10And20MinutesAndThenByTheCalendar) {
     ids.insert(runs_.begun.back().run_id);
     Finish("db", Outcome::kFailed);
     RunFor(absl::Minutes(30));
-    if (i < 3) EXPECT_TRUE(runs_.active.contains(Id("db"))) << "retry " << i + 1;
+    EXPECT_EQ(runs_.active.contains(Id("db")), i < 3) << "retry " << i + 1;
   }
   // Each delay counts from the failure, which came 30 minutes after the one before.
   EXPECT_EQ(Begun(),
@@ -184,7 +184,7 @@ TEST_F(RetryTest, PausingEndsIt) {
   FailTheFirst();
   Check(scheduler_->Pause(Id("db"), "root"));
   RunFor(absl::Minutes(30));
-  Check(scheduler_->Resume(Id("db")));
+  Check(scheduler_->Resume(Id("db"), "root"));
   RunFor(absl::Minutes(30));
   EXPECT_EQ(runs_.begun.size(), 1u);
   // Paused while it runs.

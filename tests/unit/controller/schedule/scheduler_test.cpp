@@ -222,7 +222,7 @@ TEST_F(ScheduleTest, WhatIsPausedHasNoRunsAndCatchesNothingUp) {
   EXPECT_TRUE(paused.next.empty());
   Restart();
   RunFor(absl::Hours(1));
-  Check(scheduler_->Resume(Id("db")));
+  Check(scheduler_->Resume(Id("db"), "root"));
   RunFor(absl::Hours(1));
   EXPECT_TRUE(runs_.begun.empty());
   EXPECT_EQ(ScheduleOf("db").row.missed, 0u);
