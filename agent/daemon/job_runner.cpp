@@ -330,11 +330,14 @@ absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job,
 
 absl::Status JobRunner::Restore(const v1::Job& job, Running& running, v1::JobDetail* detail,
                                 v1::JobResult* result) {
-  ASSIGN_OR_RETURN(const SecretBytes sealed,
-                   OpenText(Bytes(kRestoreOptionsContext) + job.source_id(), job.sealed_restore(),
-                            options_.state->keys.recipient));
+  const auto sealed = OpenText(Bytes(kRestoreOptionsContext) + job.source_id(),
+                               job.sealed_restore(), options_.state->keys.recipient);
+  if (!sealed.ok()) {
+    options_.on_suspicion("the controller sent a restore that was not sealed for its source");
+    return sealed.status();
+  }
   v1::RestoreOptions restore_options;
-  if (!restore_options.ParseFromArray(sealed.view().data(), static_cast<int>(sealed.size()))) {
+  if (!restore_options.ParseFromArray(sealed->view().data(), static_cast<int>(sealed->size()))) {
     options_.on_suspicion("the controller sent a restore whose options are not readable");
     return Error(ErrorKind::kUsage, 3015, "unable to restore: the options are not readable");
   }

@@ -117,6 +117,8 @@ TEST_F(JobRunnerTest, RestoresOnlyBelowTheRestoreRoots) {
     const Outcome outcome = RestoreTo(target);
     EXPECT_EQ(outcome.code(), 3009) << target;
     EXPECT_EQ(outcome.kind(), ErrorKind::kPermission);
+    ASSERT_EQ(suspicions_.size(), 1u) << target;
+    suspicions_.clear();
     EXPECT_NE(outcome.detail.hint().find("restore_roots"), std::string::npos)
         << outcome.detail.hint();
   }
@@ -130,6 +132,7 @@ TEST_F(JobRunnerTest, RestoreOptionsThatWereNotMadeForThisSourceAreRefused) {
   options.set_target(directory_ / "restore/x");
   EXPECT_NE(Run(RestoreJob(options, agent_.Source("other"))).kind(), ErrorKind())
       << "sealed for another source";
+  EXPECT_EQ(suspicions_.size(), 1u);
   v1::Job job = RestoreJob(options, agent_.Source("uploads"));
   for (const Bytes& sealed :
        {Bytes(), Bytes(300, 'x'), job.sealed_restore().substr(0, job.sealed_restore().size() - 1),

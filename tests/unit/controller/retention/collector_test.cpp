@@ -140,11 +140,11 @@ TEST_F(CollectorTest, WhenAnAgentSaysASnapshotWasTakenDoesNotCount) {
     ++run;
   }
   taken_at_ms_.reset();
-  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("within=1h last=1").value()).ok());
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("within=1h last=1").value(), "root").ok());
   EXPECT_TRUE(collector_->Preview()->trashed.empty()) << "all were committed within the hour";
   clock_.now += absl::Hours(3);
   Backup(Range(run, run + 10));
-  ASSERT_TRUE(collector_->Confirm(source_, 5).ok()) << "none of them is young";
+  ASSERT_TRUE(collector_->Confirm(source_, 5, "root").ok()) << "none of them is young";
   EXPECT_EQ(catalog_->ListSnapshots(source_, 10)->size(), 1u);
   ExpectReadable({6});
 }
