@@ -18,7 +18,7 @@ OVER = 1.3  # seconds until trash, or delay, is over
 
 class Installation(Rig):
     def __init__(self, name):
-        super().__init__(name, moved=True)
+        super().__init__(name)
         self.controller_settings = "retention: {trash: 1s, delay: 1s}\n"
         self.root = self.path("uploads")
         self.random = random.Random(20261125)
@@ -60,7 +60,7 @@ class Installation(Rig):
         """Trash, then delay, each with its time over."""
         reports = []
         for _ in range(3):
-            self.clock.move(OVER)
+            time.sleep(OVER)
             reports.append(self.gc())
         return reports
 
@@ -108,7 +108,7 @@ class RetentionTest(unittest.TestCase):
             rig.check_all_kept()
 
             before = rig.store_bytes()
-            rig.clock.move(OVER)
+            time.sleep(OVER)
             planned = rig.gc("--dry-run")
             self.assertEqual(planned["purged"], ["uploads@2", "uploads@4"])
             self.assertGreater(planned["waiting_bytes"], 10 << 20)
@@ -213,9 +213,9 @@ class RetentionTest(unittest.TestCase):
                     rig.backup()
                 seqs = rig.seqs()
                 rig.cli("forget", *[f"uploads@{seq}" for seq in seqs[:-2]], "--yes")
-                rig.clock.move(OVER)
+                time.sleep(OVER)
                 rig.gc()  # purged and condemned
-                rig.clock.move(OVER)
+                time.sleep(OVER)
                 environment = dict(os.environ, HOLDFAST_HOME=rig.home, HOLDFAST_SOCKET=rig.socket)
                 collection = subprocess.Popen([f"{BIN}/holdfast", "gc"], env=environment,
                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
