@@ -288,8 +288,9 @@ class Session {
   }
 
   absl::Status Acknowledge() {
-    use_.Storing(writer_.unsynced_bytes());
+    const std::uint64_t bytes = writer_.unsynced_bytes();
     RETURN_IF_ERROR(writer_.Flush());
+    use_.Stored(bytes);
     if (appended_ == acknowledged_) return absl::OkStatus();
     acknowledged_ = appended_;
     v1::BackupReply reply;

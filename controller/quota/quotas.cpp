@@ -131,7 +131,7 @@ absl::Status QuotaSession::Admit(std::uint64_t bytes) {
       "snapshots.");
 }
 
-void QuotaSession::Storing(std::uint64_t bytes) {
+void QuotaSession::Stored(std::uint64_t bytes) {
   std::lock_guard lock(quotas_.mutex_);
   Quotas::Account& account = quotas_.accounts_[domain_];
   const std::uint64_t moved = std::min(bytes, pending_bytes_);

@@ -7,7 +7,7 @@
 //                 of each session what is being synced (4 MiB), a footer, and one message more.
 //             I2  A session that brings nothing new is never refused.
 // Threading:  every method of Quotas from any thread; a QuotaSession: two threads, one of which
-//             calls Admit, the other Storing.
+//             calls Admit, the other Stored.
 // Errors:     kNoSpace 5036 (the limit is reached), kUsage 5037 (a limit that cannot be read),
 //             kNotFound 5021 (no such agent); of the catalog.
 #pragma once
@@ -76,8 +76,9 @@ class QuotaSession {
   absl::Status Refresh();
   // Before `bytes` are stored; looks anew before it refuses.
   absl::Status Admit(std::uint64_t bytes);
-  // So much of what was admitted is about to be in the catalog.
-  void Storing(std::uint64_t bytes);
+  // So much of what was admitted is in the catalog. Said afterwards: another session that asks the
+  // catalog meanwhile counts it twice for a moment, and never not at all.
+  void Stored(std::uint64_t bytes);
 
  private:
   bool Fits(std::uint64_t bytes);

@@ -131,6 +131,11 @@ class AuditCallsTest : public testing::Test {
     objective.set_set_by("ann");
     Leaves("SetObjective", &Stub::SetObjective, objective, "objective.set", "web-1/uploads",
            "rpo 1h (was not set)");
+    v1::SetQuotaRequest quota;
+    quota.set_agent_name("web-1");
+    quota.set_limit("5GiB");
+    quota.set_set_by("ann");
+    Leaves("SetQuota", &Stub::SetQuota, quota, "quota.set", "web-1", "limit 5GiB");
   }
   void ChangeAlertsAndAgents() {
     v1::SilenceAlertsRequest silence;
@@ -180,7 +185,7 @@ TEST_F(AuditCallsTest, EveryCallThatChangesSomethingLeavesARow) {
       "GetInstallation", "ListAgents",  "Status",        "Scrub",          "StartBackup",
       "StartRestore",    "StartVerify", "CancelJob",     "WatchJobs",      "GetRetention",
       "ListTrash",       "ListAlerts",  "ListSchedules", "ListObjectives", "TestAlerts",
-      "ListContacts",    "ListAudit"};
+      "ListContacts",    "ListAudit",   "ListQuotas"};
   others.insert(called_.begin(), called_.end());
   std::set<std::string> all;
   const auto* service =

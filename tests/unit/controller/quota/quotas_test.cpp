@@ -32,7 +32,7 @@ class QuotasTest : public catalog::CatalogTest {
   }
   // Puts `bytes` of one chunk into an open pack, as an ingest session does.
   std::int64_t Store(QuotaSession& session, std::uint64_t chunk, std::uint32_t bytes) {
-    session.Storing(bytes);
+    session.Stored(bytes);
     const std::uint64_t number = ++pack_number_;
     const std::int64_t row = catalog_->AddOpenPack(IdOf<DomainId>(1), number).value();
     EXPECT_TRUE(catalog_->AddChunks(row, {{catalog::Chunk(chunk), 8, bytes, 0}}, {}).ok());
