@@ -73,7 +73,7 @@ TEST_F(IngestQuotaTest, TinyObjectsThatAreNeverCommittedEndAtTheQuota) {
     }
   }
   for (const auto& stream : open) EXPECT_EQ(CodeOf(stream->End()), 5036);
-  EXPECT_GT(Stored(), 150'000u);
+  // How much of what was admitted is stored before the refusal ends the sessions is their race.
   EXPECT_LE(Stored(), 200'000u + 4 * 64) << "packs have a header each";
 
   RawStream stream(controller_.Connect(theirs));
