@@ -17,7 +17,8 @@ class QuotasTest : public catalog::CatalogTest {
     AddAgent(2);
   }
   AgentQuota Of(const std::string& name, Quotas& quotas) {
-    for (AgentQuota& one : quotas.List().value()) {
+    const std::vector<AgentQuota> all = quotas.List().value();
+    for (const AgentQuota& one : all) {
       if (one.name == name) return one;
     }
     ADD_FAILURE() << "no " << name;
