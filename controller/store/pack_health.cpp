@@ -148,12 +148,13 @@ PackHealth::Outcome PackHealth::Repair(const PackName& name) {
 
 absl::StatusOr<Bytes> PackHealth::Recovered(const PackName& name) {
   std::lock_guard lock(mutex_);
-  return RecoverLocked(name);
-}
-
-absl::StatusOr<Bytes> PackHealth::RecoverLocked(const PackName& name) {
   ASSIGN_OR_RETURN(Bytes file, ReadAround(files_->fs, PackFile(name)));
   if (Sha256(file).view() == name.view()) return file;  // repaired a moment ago
+  return Recover(name, std::move(file));
+}
+
+// Out of a damaged `file`, by its index or its parity.
+absl::StatusOr<Bytes> PackHealth::Recover(const PackName& name, Bytes file) const {
   if (auto repaired = WithIndexMadeAnew(name, file)) return *std::move(repaired);
   const auto bytes = files_->fs.ReadFile(ParityFile(*files_, name), kMaxParityFileBytes);
   if (!bytes.ok()) {
@@ -170,9 +171,9 @@ absl::StatusOr<Bytes> PackHealth::RecoverLocked(const PackName& name) {
 }
 
 absl::Status PackHealth::RepairLocked(const PackName& name) {
-  ASSIGN_OR_RETURN(const Bytes repaired, RecoverLocked(name));
-  const auto there = ReadWhole(name, nullptr);
-  if (there.ok() && *there == Sum::kRight) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Bytes file, ReadAround(files_->fs, PackFile(name)));
+  if (Sha256(file).view() == name.view()) return absl::OkStatus();  // repaired a moment ago
+  ASSIGN_OR_RETURN(const Bytes repaired, Recover(name, std::move(file)));
   RETURN_IF_ERROR(files_->CheckWritable(repaired.size()));
   HOLDFAST_FAIL_POINT("scrub.repair");
   RETURN_IF_ERROR(files_->AfterWrite(files_->fs.WriteAtomically(PackFile(name), repaired)));

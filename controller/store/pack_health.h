@@ -39,7 +39,7 @@ class PackHealth {
   enum class Sum { kRight, kWrong, kUnreadable };
   absl::StatusOr<Sum> ReadWhole(const PackName& name, const ReadPace& pace) const;
   absl::Status RepairLocked(const PackName& name);
-  absl::StatusOr<Bytes> RecoverLocked(const PackName& name);
+  absl::StatusOr<Bytes> Recover(const PackName& name, Bytes file) const;
   absl::StatusOr<bool> CompleteParity(const PackName& name) const;
   std::string PackFile(const PackName& name) const;
 
