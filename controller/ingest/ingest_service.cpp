@@ -393,8 +393,7 @@ class IngestService final : public v1::Ingest::Service {
     RETURN_IF_ERROR(shared_.sessions.Enter(
         *source, agent.id, open.run_id(), [&context] { context.TryCancel(); },
         kOldSessionPatience));
-    // After a failed sync somebody has to try whether the disk is well again.
-    absl::Status status = shared_.store.writable() ? absl::OkStatus() : shared_.store.Probe();
+    absl::Status status = shared_.store.ProbeAfterFailure();
     if (status.ok()) {
       const CollectionSession spared(shared_.catalog.collection());
       Session session(shared_, agent, context, stream);

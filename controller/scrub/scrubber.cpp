@@ -113,11 +113,6 @@ absl::Status Scrubber::ReadDue(std::stop_token stop) {
   }
 }
 
-// After a failed write somebody has to try whether the disk is well again: repairs are writes.
-absl::Status Scrubber::ProbeAfterFailure() {
-  return store_.writable() ? absl::OkStatus() : store_.Probe();
-}
-
 absl::Status Scrubber::EndRound(absl::Time next_begins) {
   ASSIGN_OR_RETURN(const std::uint64_t orphans, store_.RemoveOrphanedParity());
   if (orphans > 0) log::Info("removed the parity of {} packs that are gone", orphans);
@@ -132,7 +127,7 @@ absl::StatusOr<ScrubReport> Scrubber::Run(ScrubScope scope,
                                           const std::function<bool(const ScrubProgress&)>& go_on) {
   const absl::Duration began = env_.clock.Monotonic();
   std::lock_guard running(run_mutex_);
-  RETURN_IF_ERROR(ProbeAfterFailure());
+  RETURN_IF_ERROR(store_.ProbeAfterFailure());  // repairs are writes
   PackName position;
   if (scope == ScrubScope::kRestOfRound) {
     std::lock_guard lock(state_mutex_);

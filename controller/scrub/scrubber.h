@@ -74,7 +74,6 @@ class Scrubber {
   absl::Status MarkWhatIsBad(const PackName& name, ScrubReport* report);
   absl::Status ReviveWhatIsWhole(const PackName& name, ScrubReport* report);
   bool Reads(const PackName& name, const catalog::PlacedChunk& chunk);
-  absl::Status ProbeAfterFailure();
   absl::Status EndRound(absl::Time next_begins);
   void Work(std::stop_token stop);
   absl::Status ReadDue(std::stop_token stop);

@@ -126,6 +126,8 @@ class Store {
   virtual absl::StatusOr<std::uint64_t> FreeBytes() = 0;
   virtual bool writable() const = 0;  // I4
   virtual absl::Status Probe() = 0;
+  // After a failed write somebody has to try whether the disk is well again.
+  absl::Status ProbeAfterFailure() { return writable() ? absl::OkStatus() : Probe(); }
 };
 
 }  // namespace holdfast::store
