@@ -221,15 +221,32 @@ class Pump {
   std::string errors_;
 };
 
-std::string LastLines(std::string_view text) {
+// A long text keeps both ends: the cause comes first from some programs, last from others.
+std::string FirstAndLastWords(std::string_view text) {
+  constexpr std::size_t kEachBytes = 300;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  if (text.size() > 600) text.remove_prefix(text.size() - 600);
+  std::string kept(text);
+  if (text.size() > 2 * kEachBytes) {
+    kept =
+        fmt::format("{} ... {}", text.substr(0, kEachBytes), text.substr(text.size() - kEachBytes));
+  }
   std::string result;
-  for (const char c : text) result += c == '\n' ? std::string("; ") : std::string(1, c);
-  return Escaped(result, 700);
+  for (const char c : kept) result += c == '\n' ? std::string("; ") : std::string(1, c);
+  return Escaped(result, 3 * kEachBytes);
+}
+
+absl::Status EndError(const ProcessOptions& options, std::string_view how,
+                      std::string_view standard_error) {
+  return Error(ErrorKind::kSource, 2001,
+               fmt::format("'{}' {}: {}", options.argv[0], how, FirstAndLastWords(standard_error)));
 }
 
 }  // namespace
+
+absl::Status ExitError(const ProcessOptions& options, const ProcessResult& result) {
+  return EndError(options, fmt::format("exited with status {}", result.exit_status),
+                  result.standard_error);
+}
 
 absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
                                          absl::FunctionRef<absl::Status(ByteView)> on_output,
@@ -252,14 +269,12 @@ absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
   RETURN_IF_ERROR(pump.Run(on_output, stop));
   RETURN_IF_ERROR(pump.AwaitExit(child, stop));
   const int status = child.Wait();
-  if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || options.any_status)) {
-    return ProcessResult{WEXITSTATUS(status), pump.errors()};
+  if (WIFEXITED(status)) {
+    ProcessResult result{WEXITSTATUS(status), pump.errors()};
+    if (result.exit_status == 0 || options.any_status) return result;
+    return ExitError(options, result);
   }
-  const std::string how = WIFSIGNALED(status)
-                              ? fmt::format("was killed by signal {}", WTERMSIG(status))
-                              : fmt::format("exited with status {}", WEXITSTATUS(status));
-  return Error(ErrorKind::kSource, 2001,
-               fmt::format("'{}' {}: {}", options.argv[0], how, LastLines(pump.errors())));
+  return EndError(options, fmt::format("was killed by signal {}", WTERMSIG(status)), pump.errors());
 }
 
 absl::StatusOr<std::string> RunProcessForOutput(const ProcessOptions& options, std::stop_token stop,

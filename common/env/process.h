@@ -7,7 +7,7 @@
 //             killed. I3  argv never goes through a shell; secrets belong in `environment`, not in
 //             argv.
 // Threading:  Run blocks; calls are independent.
-// Errors:     kSource (code 2001) with the program's name, exit status and the end of its stderr;
+// Errors:     kSource (code 2001) with the program's name, exit status and both ends of its stderr;
 //             the callback's own error unchanged.
 #pragma once
 
@@ -45,6 +45,9 @@ struct ProcessResult {
 absl::StatusOr<ProcessResult> RunProcess(const ProcessOptions& options,
                                          absl::FunctionRef<absl::Status(ByteView)> on_output,
                                          std::stop_token stop);
+
+// The error that RunProcess makes of an exit status other than 0, for a caller with any_status.
+absl::Status ExitError(const ProcessOptions& options, const ProcessResult& result);
 
 // Convenience: whole stdout as a string, up to `limit_bytes`.
 absl::StatusOr<std::string> RunProcessForOutput(const ProcessOptions& options, std::stop_token stop,

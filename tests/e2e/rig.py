@@ -393,11 +393,8 @@ class CuttingProxy:
                 sink.sendall(data)
                 if count:
                     self.forwarded += len(data)
-                elif self.cut_after is not None:
-                    self.cut_after -= len(data)
-                    if self.cut_after < 0:
-                        self.cut_after = None
-                        self.cut()
+                elif self._reached(len(data)):
+                    self.cut()
         except OSError:
             pass
         for each in (source, sink):
@@ -405,6 +402,16 @@ class CuttingProxy:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def _reached(self, size):
+        with self.lock:
+            if self.cut_after is None:
+                return False
+            self.cut_after -= size
+            if self.cut_after >= 0:
+                return False
+            self.cut_after = None
+            return True
 
     def cut(self):
         with self.lock:

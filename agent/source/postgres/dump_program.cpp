@@ -42,10 +42,17 @@ absl::StatusOr<DumpProgram> Inspect(const std::string& path, std::stop_token sto
                fmt::format("unable to use '{}': it printed no version", Escaped(path)));
 }
 
-// libpq's words, which the program passes on; the environment asks for English.
+// libpq's words, which the program passes on; the environment asks for English. It connects when
+// we are connected already: a server that is gone by then was lost in between.
 bool SaysConnectionLost(std::string_view text) {
-  return text.find("server closed the connection unexpectedly") != std::string_view::npos ||
-         text.find("terminating connection") != std::string_view::npos;
+  for (const std::string_view words :
+       {"server closed the connection unexpectedly", "terminating connection",
+        "SSL connection has been closed unexpectedly", "could not receive data from server",
+        "could not send data to server", "SSL SYSCALL error", "no connection to the server",
+        "the database system is ", "failed: Connection refused"}) {
+    if (text.find(words) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -91,17 +98,21 @@ absl::Status RunDump(const DumpRun& run, absl::FunctionRef<absl::Status(ByteView
     options.argv.push_back("--dbname=" + run.connection.extra);
   }
   options.environment = ProgramEnvironment(run.connection);
+  options.any_status = true;  // all that it says is asked for the reason, not only what is shown
   DumpFilter filter(write);
   const absl::StatusOr<ProcessResult> result = RunProcess(
       options, [&](ByteView piece) { return filter.Feed(piece); }, stop);
-  if (!result.ok()) {
-    const int code = CodeOf(result.status());
-    if (code < 2001 || code > 2002) return result.status();
+  const absl::Status ended = !result.ok()               ? result.status()
+                             : result->exit_status != 0 ? ExitError(options, *result)
+                                                        : absl::OkStatus();
+  if (!ended.ok()) {
+    const int code = CodeOf(ended);
+    if (code < 2001 || code > 2002) return ended;
     const absl::Status failed =
         Error(ErrorKind::kSource, 2106,
-              fmt::format("unable to dump the schema: {}", MessageOf(result.status())),
-              HintOf(result.status()));
-    return SaysConnectionLost(MessageOf(failed)) ? MarkTransient(failed) : failed;
+              fmt::format("unable to dump the schema: {}", MessageOf(ended)), HintOf(ended));
+    return result.ok() && SaysConnectionLost(result->standard_error) ? MarkTransient(failed)
+                                                                     : failed;
   }
   RETURN_IF_ERROR(filter.Finish());
   if (filter.complete()) return absl::OkStatus();

@@ -69,6 +69,16 @@ TEST(ProcessTest, ExitStatusAndLastWordsAreInTheError) {
   EXPECT_THAT(MessageOf(Output(Shell("kill -9 $$")).status()), HasSubstr("killed by signal 9"));
 }
 
+TEST(ProcessTest, ALongErrorKeepsItsFirstAndItsLastWords) {
+  const std::string said =
+      MessageOf(Output(Shell("{ echo first words; head -c 5000 /dev/zero | tr '\\0' x; "
+                             "echo; echo last words; } >&2; exit 1"))
+                    .status());
+  EXPECT_THAT(said, HasSubstr("exited with status 1: first words; xxx"));
+  EXPECT_THAT(said, HasSubstr("xxx; last words"));
+  EXPECT_LT(said.size(), 1000u);
+}
+
 TEST(ProcessTest, MissingProgramIsNamed) {
   ProcessOptions options;
   options.argv = {"holdfast-no-such-program"};

@@ -6,6 +6,7 @@
 #include "agent/source/postgres/connection.h"
 #include "agent/source/postgres/database_facts.h"
 #include "agent/source/postgres/dump_program.h"
+#include "agent/source/transient.h"
 #include "common/base/error.h"
 
 namespace holdfast::source {
@@ -106,6 +107,27 @@ TEST(DatabaseFactsTest, DocumentsSurviveAndDamageIsAnError) {
   facts.name = "\xff";
   EXPECT_EQ(CodeOf(EncodeDatabase(facts).status()), 2116);
   EXPECT_EQ(WithCommas(4210331), "4,210,331");
+}
+
+absl::Status Dump(const std::string& script) {
+  return RunDump({"/bin/sh", {"-c", script}, {}}, [](ByteView) { return absl::OkStatus(); }, {});
+}
+
+TEST(RunDumpTest, AConnectionThatIsLostIsToldFromOtherFailures) {
+  // What pg_dump prints: the reason, then the whole statement, which may be longer than any error.
+  const absl::Status lost = Dump(
+      "{ echo 'pg_dump: warning: there are circular foreign-key constraints on this table:';"
+      "head -c 900 /dev/zero | tr '\\0' w; echo;"
+      "echo 'pg_dump: error: query failed: server closed the connection unexpectedly';"
+      "echo 'pg_dump: detail: Query was: SELECT'; head -c 9000 /dev/zero | tr '\\0' q; } >&2;"
+      "exit 1");
+  EXPECT_EQ(CodeOf(lost), 2106);
+  EXPECT_TRUE(IsTransient(lost)) << lost;
+  const absl::Status other = Dump("echo 'pg_dump: error: permission denied' >&2; exit 1");
+  EXPECT_EQ(CodeOf(other), 2106);
+  EXPECT_FALSE(IsTransient(other)) << other;
+  EXPECT_NE(MessageOf(other).find("permission denied"), std::string::npos) << other;
+  EXPECT_FALSE(IsTransient(Dump("echo half")));
 }
 
 TEST(DumpFilterTest, OnlyTheRandomLinesGo) {
