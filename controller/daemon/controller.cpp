@@ -12,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "common/env/mount.h"
+#include "common/env/tcp_listen.h"
 #include "common/rpc/channel.h"
 #include "controller/access/access.h"
 #include "controller/alert/alert_desk.h"
@@ -19,6 +20,7 @@
 #include "controller/catalog/catalog.h"
 #include "controller/control/control_service.h"
 #include "controller/control/summaries.h"
+#include "controller/daemon/accept_loop.h"
 #include "controller/daemon/alert_wiring.h"
 #include "controller/daemon/api_documents.h"
 #include "controller/daemon/authority.h"
@@ -47,6 +49,7 @@ namespace holdfast::daemon {
 namespace {
 
 constexpr int kStopSeconds = 5;
+constexpr int kAgentBacklog = 128;
 
 // By its result, or by the catalog: an agent may be lost after its snapshot was committed.
 bool MadeSnapshot(catalog::Catalog& catalog, const v1::Job& job, const v1::JobResult& result) {
@@ -70,6 +73,7 @@ struct Controller::Impl {
     if (http) http->SetStopping();
     if (collector) collector->Stop();
     socket.reset();
+    agent_connections.reset();
     enrollment.reset();
     const auto deadline = std::chrono::system_clock::time_point() +
                           std::chrono::milliseconds(
@@ -282,18 +286,31 @@ struct Controller::Impl {
         {Bytes(authority->server().key_pem.view()), authority->server().certificate_pem});
     grpc::ServerBuilder builder;
     rpc::ApplyServerSettings(builder);
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(config.listen.text(), grpc::SslServerCredentials(tls), &agent_port);
+    agent_acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::SslServerCredentials(tls));
     builder.RegisterService(ingest_service.get());
     builder.RegisterService(control_service.get());
     builder.RegisterService(agent_restore.get());
     agent_server = builder.BuildAndStart();
-    if (agent_server && agent_port > 0) return absl::OkStatus();
-    return Error(ErrorKind::kConflict, 6055,
-                 fmt::format("unable to listen on '{}' for agents: the address is in use or not "
-                             "this host's",
-                             config.listen.text()),
-                 "Set `listen` in controller.yaml to a free address.");
+    if (!agent_server) return Error(ErrorKind::kFailed, 6057, "unable to start the agents' server");
+    absl::StatusOr<UniqueFd> listener =
+        ListenTcp(config.listen.host, config.listen.port, kAgentBacklog);
+    if (!listener.ok()) {
+      return Error(ErrorKind::kConflict, 6055,
+                   fmt::format("unable to listen on '{}' for agents: {}", config.listen.text(),
+                               MessageOf(listener.status())),
+                   "Set `listen` in controller.yaml to a free address of this host.");
+    }
+    const int listener_fd = listener->get();
+    agent_port = LocalPort(listener_fd);
+    agent_connections.emplace(env.clock, *std::move(listener), "agents", [=, this](int fd) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.listener_fd = listener_fd;
+      connection.fd = fd;
+      agent_acceptor->HandleNewConnection(&connection);
+    });
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::string> Renew(const AgentId& agent, const std::string& csr) {
@@ -332,7 +349,7 @@ struct Controller::Impl {
     if (!operator_server) {
       return Error(ErrorKind::kFailed, 6057, "unable to start the operators' server");
     }
-    ASSIGN_OR_RETURN(socket, LocalSocket::Listen(config.socket_path, [this](int fd) {
+    ASSIGN_OR_RETURN(socket, LocalSocket::Listen(env.clock, config.socket_path, [this](int fd) {
                        grpc::AddInsecureChannelFromFd(operator_server.get(), fd);
                      }));
     return absl::OkStatus();
@@ -373,7 +390,9 @@ struct Controller::Impl {
   std::optional<operator_service::OperatorServiceOptions> operator_options;
   std::unique_ptr<grpc::Service> operator_service_;
   int agent_port = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> agent_acceptor;
   std::unique_ptr<grpc::Server> agent_server;
+  std::optional<AcceptLoop> agent_connections;
   std::unique_ptr<grpc::Server> operator_server;
   std::unique_ptr<EnrollmentServer> enrollment;
   std::unique_ptr<LocalSocket> socket;

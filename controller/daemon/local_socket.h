@@ -13,13 +13,14 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/env/clock.h"
 
 namespace holdfast::daemon {
 
 class LocalSocket {
  public:
   // `take` owns the descriptor it is given.
-  static absl::StatusOr<std::unique_ptr<LocalSocket>> Listen(const std::string& path,
+  static absl::StatusOr<std::unique_ptr<LocalSocket>> Listen(Clock& clock, const std::string& path,
                                                              std::function<void(int fd)> take);
   ~LocalSocket();
 
