@@ -103,11 +103,13 @@ struct JobRunner::Running : restore::RestoreProgress, pipeline::RunProgress {
 };
 
 JobRunner::JobRunner(Options options) : options_(std::move(options)) {
-  worker_ = std::jthread([this](std::stop_token stop) { Work(stop); });
+  for (Lane* lane : {&backups_, &restores_}) {
+    lane->worker = std::jthread([this, lane](std::stop_token stop) { Work(*lane, stop); });
+  }
 }
 
 JobRunner::~JobRunner() {
-  worker_.request_stop();
+  for (Lane* lane : {&backups_, &restores_}) lane->worker.request_stop();
   {
     std::lock_guard lock(mutex_);
     for (auto& [id, running] : unfinished_) running->stop.request_stop();
@@ -119,7 +121,8 @@ void JobRunner::Start(const v1::Job& job) {
   std::lock_guard lock(mutex_);
   if (unfinished_.contains(job.job_id())) return;  // sent again after a reconnect
   unfinished_[job.job_id()] = std::make_shared<Running>();
-  waiting_.push_back(std::make_unique<v1::Job>(job));
+  Lane& lane = job.kind() == v1::JOB_KIND_RESTORE ? restores_ : backups_;
+  lane.waiting.push_back(std::make_unique<v1::Job>(job));
   changed_.notify_all();
 }
 
@@ -136,16 +139,16 @@ std::vector<Bytes> JobRunner::Unfinished() const {
   return ids;
 }
 
-void JobRunner::Work(std::stop_token stop) {
+void JobRunner::Work(Lane& lane, const std::stop_token& stop) {
   for (;;) {
     std::unique_ptr<v1::Job> job;
     std::shared_ptr<Running> running;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] { return !waiting_.empty(); });
+      changed_.wait(lock, stop, [&] { return !lane.waiting.empty(); });
       if (stop.stop_requested()) return;
-      job = std::move(waiting_.front());
-      waiting_.pop_front();
+      job = std::move(lane.waiting.front());
+      lane.waiting.pop_front();
       running = unfinished_[job->job_id()];
     }
     Execute(*job, *running);

@@ -2,11 +2,10 @@
 //
 // Hides:      threads, progress ticks, reports as JSON, the state of sources.
 // Invariants: I1  Every job started gives exactly one result, after it is true.
-//             I2  One job runs at a time (memory is bounded by one pipeline); the others wait in
-//             order. Cancel works on
-//                 waiting and running jobs.
-//             I3  A job names sources and targets only; hosts, credentials and allowed places come
-//             from the
+//             I2  One backup or verification runs at a time, in order, and beside it one restore:
+//             who needs data back does not wait for a backup. So memory is bounded by two
+//             pipelines. Cancel works on waiting and running jobs. I3  A job names sources and
+//             targets only; hosts, credentials and allowed places come from the
 //                 configuration on this host. A job goes by the configuration with which it began.
 // Threading:  every method from any thread; on_result and on_progress are called from the runner's
 // threads.
@@ -65,7 +64,12 @@ class JobRunner {
 
  private:
   struct Running;
-  void Work(std::stop_token stop);
+  // Jobs that run one after the other.
+  struct Lane {
+    std::deque<std::unique_ptr<v1::Job>> waiting;
+    std::jthread worker;
+  };
+  void Work(Lane& lane, const std::stop_token& stop);
   void Execute(const v1::Job& job, Running& running);
   absl::StatusOr<pipeline::BackupReport> BackupOnce(const v1::Job& job, Running& running,
                                                     const SourceConfig& config);
@@ -84,9 +88,9 @@ class JobRunner {
   const Options options_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable_any changed_;
-  std::deque<std::unique_ptr<v1::Job>> waiting_;
   std::map<Bytes, std::shared_ptr<Running>> unfinished_;
-  std::jthread worker_;
+  Lane backups_;  // and verifications
+  Lane restores_;
 };
 
 }  // namespace holdfast::daemon
