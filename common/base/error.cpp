@@ -68,10 +68,20 @@ absl::Status ErrnoError(int error_number, int code, std::string_view what) {
   std::string hint;
   switch (error_number) {
     case ENOSPC:
+      kind = ErrorKind::kNoSpace;
+      hint = "Free some space or enlarge the volume, then run the command again.";
+      break;
     case EDQUOT:
     case EFBIG:
       kind = ErrorKind::kNoSpace;
-      hint = "Free some space or enlarge the volume, then run the command again.";
+      hint = "Raise the quota or the limit on the size of files, then run the command again.";
+      break;
+    case EIO:
+      hint = "Look at the kernel's log: the disk may be failing.";
+      break;
+    case EMFILE:
+    case ENFILE:
+      hint = "Raise the limit on open files (LimitNOFILE of the unit, fs.file-max of the host).";
       break;
     case EACCES:
     case EPERM:

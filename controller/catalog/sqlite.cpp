@@ -151,13 +151,12 @@ absl::Status SqliteDb::Failure(int code) const {
   const std::string what =
       fmt::format("unable to use catalog '{}': {}", Escaped(path_),
                   handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_));
-  const int system_error = handle_ == nullptr ? 0 : ::sqlite3_system_errno(handle_);
   switch (code & 0xff) {
     case SQLITE_FULL:
       return Error(ErrorKind::kNoSpace, 5004, what, "Free some space or enlarge the volume.");
     case SQLITE_IOERR:
-      if (system_error == ENOSPC || system_error == EDQUOT) {
-        return Error(ErrorKind::kNoSpace, 5004, what, "Free some space or enlarge the volume.");
+      if (const int error = LastErrno(); error == EDQUOT || error == EFBIG) {
+        return ErrnoError(error, 5004, what);
       }
       return Error(ErrorKind::kFailed, 5005, what, "Look at the kernel log for disk errors.");
     case SQLITE_CORRUPT:
@@ -173,6 +172,23 @@ absl::Status SqliteDb::Failure(int code) const {
     default:
       return Error(ErrorKind::kFailed, 5005, what);
   }
+}
+
+int SqliteDb::LastErrno() const {
+  // SQLite takes no error but ENOSPC for a full disk, and its sqlite3_system_errno() is that of the
+  // last call, which may be of the rollback. What a write met is kept with its file: the database's
+  // or the log's.
+  for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
+    sqlite3_file* file = nullptr;
+    int error = 0;
+    if (handle_ != nullptr && ::sqlite3_file_control(handle_, "main", which, &file) == SQLITE_OK &&
+        file != nullptr && file->pMethods != nullptr &&
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK &&
+        error != 0) {
+      return error;
+    }
+  }
+  return 0;
 }
 
 int SqliteDb::OnWalCommit(void* self, sqlite3*, const char*, int pages) {

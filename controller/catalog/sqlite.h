@@ -116,6 +116,7 @@ class SqliteDb {
  private:
   explicit SqliteDb(std::string path) : path_(std::move(path)) {}
   friend class Transaction;
+  int LastErrno() const;  // of the file whose last call failed; 0: of none
   static int OnWalCommit(void* self, sqlite3*, const char*, int pages);
   void LookAtLog();
 

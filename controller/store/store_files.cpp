@@ -1,6 +1,7 @@
 #include "controller/store/store_files.h"
 
 #include "common/base/error.h"
+#include "common/log/log.h"
 #include "fmt/format.h"
 
 namespace holdfast::store {
@@ -37,11 +38,14 @@ absl::Status StoreFiles::AfterWrite(absl::Status status) {
 
 absl::Status StoreFiles::AfterSync(absl::Status status) {
   if (status.ok()) return status;
-  writable_ = false;
+  const bool first = writable_.exchange(false);
   if (KindOf(status) == ErrorKind::kNoSpace) return status;
-  return Error(ErrorKind::kUnreachable, 5010,
-               fmt::format("unable to write to store '{}': {}", Escaped(root), MessageOf(status)),
-               "Look at the kernel log for disk errors; nothing unconfirmed was kept.");
+  absl::Status told =
+      Error(ErrorKind::kUnreachable, 5010,
+            fmt::format("unable to write to store '{}': {}", Escaped(root), MessageOf(status)),
+            "Look at the kernel log for disk errors; nothing unconfirmed was kept.");
+  if (first) log::Failure(told);
+  return told;
 }
 
 absl::Status StoreFiles::Probe() {

@@ -8,6 +8,7 @@ catalog and a damaged state of the agent are found, named, or of no consequence;
 import hashlib
 import os
 import shutil
+import time
 import unittest
 
 from answers import operator, write_random
@@ -141,7 +142,7 @@ class FlippedBits(unittest.TestCase):
             write(catalog, bytes(damaged))
             rig.start_controller(wait=False)
             while rig.controller.alive() and not os.path.exists(rig.socket):
-                pass
+                time.sleep(0.01)
             if not rig.controller.alive() or rig.controller.process.poll() is not None:
                 refused += 1
                 self.assertIn("rebuild-catalog", rig.controller.text())

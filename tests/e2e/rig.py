@@ -76,6 +76,30 @@ class MovedClock:
             time.sleep(self.PAUSE)
 
 
+class SickDisk:
+    """System calls of a rig's daemons that fail as the test says: sick_disk.c."""
+
+    COUNT_AT = 4088
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "wb") as f:
+            f.write(bytes(4096))
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 4096)
+
+    def fail(self, *rules):
+        """Each rule is "call errno part-of-a-path"; none at all is a disk that is well again."""
+        text = "\n".join(rules).encode()
+        self.map[0:self.COUNT_AT] = text.ljust(self.COUNT_AT, b"\0")
+
+    def heal(self):
+        self.fail()
+
+    def failed(self):
+        return int.from_bytes(self.map[self.COUNT_AT:4096], "little")
+
+
 def read_up_to(stream, size):
     """Less than size where the rest cannot be read, such as a guard page or a file's missing end."""
     parts = []
@@ -209,8 +233,9 @@ class Redis:
 
 
 class Rig:
-    def __init__(self, name, tapped=(), moved=False):
+    def __init__(self, name, tapped=(), moved=False, sick=()):
         self.tapped = tapped  # "controller" and names of agents whose traffic is copied, see tap()
+        self.sick = sick  # "controller" and names of agents whose system calls fail, see disk
         self.directory = tempfile.mkdtemp(prefix=f"holdfast-{name}-")
         os.chmod(self.directory, 0o755)  # PostgreSQL's user passes through
         self.home = os.path.join(self.directory, "home")
@@ -222,6 +247,7 @@ class Rig:
         self.kit = os.path.join(self.directory, "kit.txt")
         self.passphrase = self.write("passphrase", "correct horse battery staple\n", 0o600)
         self.clock = MovedClock(self.path("clock")) if moved else None
+        self.disk = SickDisk(self.path("sick")) if sick else None
         self.port, self.enrollment_port = free_port(), free_port()
         self.controller_settings = ""  # more lines of controller.yaml
         self.controller = None
@@ -271,6 +297,9 @@ class Rig:
         if self.clock:
             environment["HOLDFAST_CLOCK"] = self.clock.path
             preloaded.append(f"{BIN}/holdfast_fast_clock.so")
+        if name in self.sick:
+            environment["HOLDFAST_SICK_DISK"] = self.disk.path
+            preloaded.append(f"{BIN}/holdfast_sick_disk.so")
         if preloaded:
             environment["LD_PRELOAD"] = " ".join(preloaded)
         return environment
