@@ -129,10 +129,10 @@ function(holdfast_library FOLDER)
   endif()
 endfunction()
 
-# holdfast_test(<folder> DEPS <targets...> [LABELS <labels>] [PRECOMPILED test_grpc]): every *_test.cpp of tests/<folder> as one
-# program; each TEST is a ctest test of its own.
+# holdfast_test(<folder> DEPS <targets...> [LABELS <labels>] [PRECOMPILED test_grpc] [TIMEOUT s] [COST s]): every *_test.cpp of
+# tests/<folder> as one program; each TEST is a ctest test of its own. Those of the highest cost begin first.
 function(holdfast_test FOLDER)
-  cmake_parse_arguments(ARG "" "TIMEOUT;PRECOMPILED" "DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;PRECOMPILED;COST" "DEPS;LABELS" ${ARGN})
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${FOLDER}/*_test.cpp)
   if(NOT SOURCES)
@@ -140,6 +140,9 @@ function(holdfast_test FOLDER)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
+  endif()
+  if(NOT ARG_COST)
+    set(ARG_COST 0)
   endif()
   if(NOT ARG_PRECOMPILED)
     set(ARG_PRECOMPILED test)
@@ -154,5 +157,5 @@ function(holdfast_test FOLDER)
   target_compile_definitions(test_${NAME} PRIVATE
     HOLDFAST_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HOLDFAST_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   gtest_discover_tests(test_${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_COST} LABELS "${ARG_LABELS}")
 endfunction()

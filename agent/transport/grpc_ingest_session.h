@@ -17,8 +17,8 @@
 
 #include "absl/time/time.h"
 #include "agent/pipeline/ingest_session.h"
-#include "common/rate/rate_limit.h"
 #include "common/env/env.h"
+#include "common/rate/rate_limit.h"
 
 namespace grpc {
 class Channel;
