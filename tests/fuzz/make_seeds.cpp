@@ -2,11 +2,17 @@
 // Usage: fuzz_make_seeds DIRECTORY (tests/fuzz/corpus)
 #include <cstdio>
 
+#include "agent/source/postgres/database_facts.h"
+#include "agent/source/redis/crc64.h"
+#include "agent/source/redis/rdb_format.h"
+#include "agent/source/redis/scan_format.h"
 #include "common/base/error.h"
+#include "common/crypto/crypto.h"
 #include "common/env/file_system.h"
 #include "common/format/join_token.h"
 #include "common/format/manifest.h"
 #include "common/format/pack.h"
+#include "common/format/parity.h"
 #include "common/format/record.h"
 #include "common/format/recovery_kit.h"
 #include "common/format/reference_list.h"
@@ -15,6 +21,8 @@
 
 namespace holdfast {
 namespace {
+
+using std::string_literals::operator""s;
 
 std::string directory;  // set once by main
 
@@ -138,6 +146,90 @@ void SaveText() {
   Save("text", "key", EncodeKeyText(kRecoveryKeyPrefix, Bytes(32, 'r')));
 }
 
+void SaveRedis() {
+  // Version 11, one field, database 0 with three keys, one of them with a time to live.
+  Bytes rdb = "REDIS0011";
+  rdb += Bytes(
+      "\xfa\x09redis-ver\x06"
+      "7.2.11",
+      18);
+  rdb += Bytes("\xfe\x00\xfb\x03\x01", 5);
+  rdb += Bytes(
+      "\x00\x01"
+      "a\x05"
+      "hello",
+      9);
+  rdb += Bytes(
+      "\xfc\x00\x10\xa5\xd4\xe8\x03\x00\x00\x00\x01"
+      "b\xc0\x2a",
+      14);
+  rdb += Bytes(
+      "\x01\x01"
+      "c\x02\x01"
+      "x\x01"
+      "y",
+      8);
+  rdb += '\xff';
+  std::uint64_t crc = redis::Crc64(0, rdb);
+  for (int i = 0; i < 8; ++i, crc >>= 8) rdb += static_cast<char>(crc & 0xff);
+  Save("redis", "rdb", rdb);
+  const Bytes body(
+      "\x00\x05"
+      "hello",
+      7);
+  const Bytes payload = body + redis::DumpFooter(body, 11);
+  Save("redis", "payload", payload);
+  Save("redis", "keys",
+       redis::ScanHeader() + redis::EncodeScannedKey({"a", -1, payload}) +
+           redis::EncodeScannedKey({"b", 1'767'751'200'000, payload}) + redis::ScanEnd(2));
+  Save("redis", "info",
+       "# Server\r\nredis_version:7.2.11\r\nrole:master\r\n# Keyspace\r\n"
+       "db0:keys=3,expires=1,avg_ttl=0\r\ndb3:keys=10,expires=0\r\n");
+  Save("redis", "config",
+       "{\"config\":{\"maxmemory\":\"0\"},\"acl\":[\"user default on "
+       "nopass ~* &* +@all\"],\"functions\":\"\"}");
+  Save("redis", "lzf",
+       Bytes("\xc3\x05\x14\x01"
+             "aa\xe0\x09\x00\x01"
+             "aa",
+             12));
+}
+
+void SavePostgres() {
+  Save("postgres", "dump",
+       "--\n-- PostgreSQL database dump\n--\n\n\\restrict KEY\nSELECT '\n\\restrict KEY\n';\n--\n"
+       "-- PostgreSQL database dump complete\n--\n\n\\unrestrict KEY\n");
+  Save("postgres", "rows", "1\ta\\tb\t\\N\n2\t\\\\\t\n3\tc\td\n");
+  source::DatabaseFacts facts;
+  facts.name = "pos";
+  Save("postgres", "database", source::EncodeDatabase(facts).value());
+  Save("postgres", "sequences", source::EncodeSequences({source::SequenceFacts()}).value());
+}
+
+void SaveParity() {
+  const Bytes pack = test::Compressible(3'000);
+  const ParityShape shape = ShapeOf(pack.size(), 10);
+  ParityBuilder builder(shape);
+  for (std::size_t at = 0; at < pack.size(); at += shape.stripe_bytes) {
+    builder.AddRow(ByteView(pack).substr(at, shape.stripe_bytes));
+  }
+  const Bytes file = builder.Finish(*PackName::From(Sha256(pack).view()));
+  const Bytes length = {static_cast<char>(file.size() & 0xff), static_cast<char>(file.size() >> 8)};
+  Bytes damaged = pack;
+  for (std::size_t i = 100; i < 200; ++i) damaged[i] = 0;
+  Save("parity", "whole", length + file + pack);
+  Save("parity", "damaged", length + file + damaged);
+  Save("parity", "cut", length + file + pack.substr(0, pack.size() - 50));
+}
+
+void SaveRestore() {
+  Save("restore", "tree",
+       "d\ndbin\nfbin/tool\nldata\0bin\nfdata/x\nhbin/link\0bin/tool\npqueue\n"s);
+  Save("restore", "outside",
+       "f../beside/below/x\nf/etc/x\nlup\0../beside\nfup/x\ndup\nhx\0../beside/below\n"s);
+  Save("restore", "swapped", "da\nla\0../beside/below\nfa/b\nda\nf.\nf..\nf\nfa//b\nfa/./b\n"s);
+}
+
 }  // namespace
 }  // namespace holdfast
 
@@ -152,5 +244,9 @@ int main(int argc, char** argv) {
   holdfast::SaveTrust();
   holdfast::SaveConfig();
   holdfast::SaveText();
+  holdfast::SaveRedis();
+  holdfast::SavePostgres();
+  holdfast::SaveParity();
+  holdfast::SaveRestore();
   return 0;
 }

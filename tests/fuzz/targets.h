@@ -15,14 +15,19 @@ void Trust(ByteView input);     // record, reference list, the documents of trus
 void Config(ByteView input);    // YAML and every conversion of a node
 void Text(ByteView input);      // join token, key texts, recovery kit
 void Cron(ByteView input);      // schedules in any zone
+void Redis(ByteView input);     // RDB, keys with payloads, INFO, the configuration document
+void Postgres(ByteView input);  // pg_dump's text, COPY's rows, the documents of a database
+void Parity(ByteView input);    // a parity file, and the pack that it repairs
+void Restore(ByteView input);   // entries of any path and link into a real directory
 
 struct Target {
   std::string_view name;
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"object", Object}, {"pack", Pack}, {"manifest", Manifest}, {"trust", Trust},
-    {"config", Config}, {"text", Text}, {"cron", Cron},
+    {"object", Object},     {"pack", Pack},     {"manifest", Manifest}, {"trust", Trust},
+    {"config", Config},     {"text", Text},     {"cron", Cron},         {"redis", Redis},
+    {"postgres", Postgres}, {"parity", Parity}, {"restore", Restore},
 };
 
 }  // namespace holdfast::fuzz

@@ -7,9 +7,9 @@
 
 namespace holdfast::test {
 
-TempDir::TempDir() {
-  const char* base = std::getenv("TMPDIR");
-  path_ = std::string(base != nullptr ? base : "/tmp") + "/holdfast-test-XXXXXX";
+TempDir::TempDir() : TempDir(std::getenv("TMPDIR") != nullptr ? std::getenv("TMPDIR") : "/tmp") {}
+
+TempDir::TempDir(const std::string& under) : path_(under + "/holdfast-test-XXXXXX") {
   HOLDFAST_CHECK(::mkdtemp(path_.data()) != nullptr);
 }
 

@@ -8,6 +8,7 @@ namespace holdfast::test {
 class TempDir {
  public:
   TempDir();
+  explicit TempDir(const std::string& under);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
