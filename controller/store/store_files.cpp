@@ -61,7 +61,12 @@ absl::Status StoreFiles::Probe() {
   };
   const absl::Status status = attempt();
   writable_ = status.ok();
-  return WithContext(status, "unable to probe the store");
+  if (status.ok() || KindOf(status) == ErrorKind::kNoSpace) {
+    return WithContext(status, "unable to probe the store");
+  }
+  // Whatever the disk answers, it may pass, as with the write that failed before.
+  return Error(ErrorKind::kUnreachable, 5010,
+               fmt::format("unable to probe the store: {}", MessageOf(status)), HintOf(status));
 }
 
 void StoreFiles::RememberFinished(std::uint64_t number, const PackName& name) {

@@ -89,7 +89,7 @@ class SickDisk(unittest.TestCase):
         backup.start()
         wait_for("a failure", lambda: self.rig.disk.failed() > self.before)
         self.restores(1, self.first)
-        self.assertFalse(done, "it ended while nothing could be written")
+        self.assertFalse(done, f"it ended while nothing could be written: {done and done[0]}")
         self.heal()
         backup.join()
         self.assertTrue(done, "it did not end")

@@ -409,7 +409,7 @@ class ScheduleModel(unittest.TestCase):
 
     def test_sixty_days(self):
         given = os.environ.get("HOLDFAST_SCHEDULE_SEED")
-        seeds = [int(given)] if given else [1, 2, 3, 4]
+        seeds = [int(given)] if given else [1, 2]
         total = {}
         for seed in seeds:
             begin = AUTUMN if seed % 2 else SPRING
