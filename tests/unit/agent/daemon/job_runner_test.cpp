@@ -39,25 +39,31 @@ class JobRunnerTest : public testing::Test {
     config_.restore_roots = {directory_ / "restore"};
   }
 
-  // Runs one job to its end. Nothing may ask the controller for anything meanwhile.
+  // Nothing may ask the controller for anything.
+  JobRunner::Options Options(std::function<void(const v1::JobResult&)> on_result) {
+    return {RealEnv(),
+            [this] { return std::make_shared<const AgentConfig>(config_); },
+            &state_,
+            [] {
+              ADD_FAILURE() << "the controller was asked";
+              return rpc::OpenLocalChannel("/nowhere");
+            },
+            [] { return absl::OkStatus(); },
+            [this] {
+              return std::vector<Recipient>{
+                  {RecipientRole::kRecovery, "recovery", agent_.recovery.public_key}};
+            },
+            [](const v1::JobProgress&) {},
+            std::move(on_result),
+            [] { ADD_FAILURE() << "a backup was made"; },
+            [this](std::string what) { suspicions_.push_back(std::move(what)); }};
+  }
+
+  // Runs one job to its end.
   Outcome Run(v1::Job job) {
     job.set_job_id(agent_.rng.Draw(16));
     std::promise<v1::JobResult> promise;
-    JobRunner runner({RealEnv(), [this] { return std::make_shared<const AgentConfig>(config_); },
-                      &state_,
-                      [] {
-                        ADD_FAILURE() << "the controller was asked";
-                        return rpc::OpenLocalChannel("/nowhere");
-                      },
-                      [] { return absl::OkStatus(); },
-                      [this] {
-                        return std::vector<Recipient>{
-                            {RecipientRole::kRecovery, "recovery", agent_.recovery.public_key}};
-                      },
-                      [](const v1::JobProgress&) {},
-                      [&](const v1::JobResult& result) { promise.set_value(result); },
-                      [] { ADD_FAILURE() << "a backup was made"; },
-                      [this](std::string what) { suspicions_.push_back(std::move(what)); }});
+    JobRunner runner(Options([&](const v1::JobResult& result) { promise.set_value(result); }));
     runner.Start(job);
     Outcome outcome{promise.get_future().get(), {}};
     EXPECT_EQ(outcome.result.job_id(), job.job_id());
@@ -125,6 +131,33 @@ TEST_F(JobRunnerTest, RestoresOnlyBelowTheRestoreRoots) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_ / "elsewhere"));
   config_.restore_roots.clear();
   EXPECT_EQ(RestoreTo(root + "/x").code(), 3009) << "nothing is allowed unless it is said";
+}
+
+TEST_F(JobRunnerTest, ARestoreDoesNotWaitForABackupAndASecondBackupDoes) {
+  config_.sources[0].hooks.before = {{"/bin/sleep", "600"}, absl::InfiniteDuration()};
+  v1::Job first;
+  first.set_kind(v1::JOB_KIND_BACKUP);
+  first.set_source_id(agent_.Source("uploads").bytes());
+  first.set_job_id(Bytes(16, '1'));
+  v1::Job second = first;
+  second.set_job_id(Bytes(16, '2'));
+  v1::RestoreOptions options;
+  options.set_target("/etc/cron.d/x");
+  v1::Job restore = RestoreJob(options, agent_.Source("uploads"));
+  restore.set_job_id(Bytes(16, '3'));
+
+  std::map<Bytes, std::promise<v1::JobResult>> results;
+  for (const v1::Job* job : {&first, &second, &restore}) results[job->job_id()];
+  JobRunner runner(
+      Options([&](const v1::JobResult& result) { results.at(result.job_id()).set_value(result); }));
+  for (const v1::Job* job : {&first, &second, &restore}) runner.Start(*job);
+  EXPECT_EQ(results.at(restore.job_id()).get_future().get().error_code(), 3009u);
+  EXPECT_GE(runner.Unfinished().size(), 2u);
+  // The second waits its turn, and is over before it began.
+  runner.Cancel(second.job_id());
+  runner.Cancel(first.job_id());
+  EXPECT_NE(results.at(first.job_id()).get_future().get().exit_code(), 0u);
+  EXPECT_EQ(results.at(second.job_id()).get_future().get().error_code(), 2010u);
 }
 
 TEST_F(JobRunnerTest, RestoreOptionsThatWereNotMadeForThisSourceAreRefused) {
