@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace holdfast::http {
 namespace {
 
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
+constexpr std::size_t kSentTogetherBytes = 16 << 10;
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
 
@@ -101,6 +103,7 @@ ssize_t Connection::Fill() {
 }
 
 bool Connection::WaitForNext(absl::Duration patience, absl::Duration request_time) {
+  if (!Flush()) return false;
   left_bytes_ = kMaxRequestBytes - (end_ - begin_);
   deadline_ = clock_.Monotonic() + patience;
   if (begin_ == end_ && Fill() <= 0) return false;
@@ -120,6 +123,19 @@ ssize_t Connection::read(char* bytes, std::size_t size) {
 }
 
 ssize_t Connection::write(const char* bytes, std::size_t size) {
+  if (unsent_.size() + size <= kSentTogetherBytes) {
+    unsent_.append(bytes, size);
+    return static_cast<ssize_t>(size);
+  }
+  return Flush() && Send(bytes, size) ? static_cast<ssize_t>(size) : -1;
+}
+
+bool Connection::Flush() {
+  const std::string bytes = std::exchange(unsent_, {});
+  return Send(bytes.data(), bytes.size());
+}
+
+bool Connection::Send(const char* bytes, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
     if (tls_) {
@@ -127,21 +143,22 @@ ssize_t Connection::write(const char* bytes, std::size_t size) {
       if (result > 0) {
         done += static_cast<std::size_t>(result);
       } else if (!TlsMayGoOn(result)) {
-        return -1;
+        return false;
       }
     } else {
       const ssize_t result = ::send(fd_, bytes + done, size - done, MSG_NOSIGNAL);
       if (result >= 0) {
         done += static_cast<std::size_t>(result);
       } else if ((errno != EAGAIN && errno != EINTR) || !WaitFor(POLLOUT)) {
-        return -1;
+        return false;
       }
     }
   }
-  return static_cast<ssize_t>(size);
+  return true;
 }
 
 void Connection::Finish() {
+  Flush();
   if (tls_) SSL_shutdown(tls_.get());
   ::shutdown(fd_, SHUT_WR);
   // Closing with unread bytes would reset the connection, and the answer with it.

@@ -30,13 +30,15 @@ class Connection final : public httplib::Stream {
   ~Connection() override;
 
   bool Greet();  // the TLS handshake; true for a plain connection
-  // Waits for the first byte of another request, which then has until `request_time` from now.
+  // Sends what was written, then waits for the first byte of another request, which has until
+  // `request_time` from then.
   bool WaitForNext(absl::Duration patience, absl::Duration request_time);
   void Finish();  // the answer is out: takes what is still on its way, so that nothing is cut off
 
   bool is_readable() const override { return true; }
   bool is_writable() const override { return true; }
   ssize_t read(char* bytes, std::size_t size) override;
+  // Small writes are sent together, at the latest by WaitForNext or Finish.
   ssize_t write(const char* bytes, std::size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
   void get_local_ip_and_port(std::string& ip, int& port) const override;
@@ -47,6 +49,8 @@ class Connection final : public httplib::Stream {
     void operator()(SSL* tls) const { SSL_free(tls); }
   };
   bool WaitFor(short events);
+  bool Send(const char* bytes, std::size_t size);  // all of it
+  bool Flush();
   ssize_t Fill();                                  // the empty buffer, with some bytes
   ssize_t Receive(char* bytes, std::size_t size);  // some, within the deadline
   bool TlsMayGoOn(int result);                     // waits for what the TLS library waits for
@@ -59,6 +63,7 @@ class Connection final : public httplib::Stream {
   std::array<char, 2048> buffer_;  // the library asks for one byte at a time
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::string unsent_;  // the library writes the head of an answer and its body apart
 };
 
 }  // namespace holdfast::http
