@@ -35,6 +35,13 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+def mapped_zeros(path, size):
+    """A new file of zeros, mapped: what a preloaded library and its test both see."""
+    with open(path, "w+b") as f:
+        f.truncate(size)
+        return mmap.mmap(f.fileno(), size)
+
+
 class MovedClock:
     """One clock for all processes of a rig, which the test moves on: fast_clock.c.
 
@@ -47,10 +54,7 @@ class MovedClock:
 
     def __init__(self, path):
         self.path = path
-        with open(path, "wb") as f:
-            f.write(bytes(8))
-        with open(path, "r+b") as f:
-            self.map = mmap.mmap(f.fileno(), 8)
+        self.map = mapped_zeros(path, 8)
         self.nanoseconds = memoryview(self.map).cast("q")
 
     def time(self):
@@ -83,10 +87,7 @@ class SickDisk:
 
     def __init__(self, path):
         self.path = path
-        with open(path, "wb") as f:
-            f.write(bytes(4096))
-        with open(path, "r+b") as f:
-            self.map = mmap.mmap(f.fileno(), 4096)
+        self.map = mapped_zeros(path, 4096)
 
     def fail(self, *rules):
         """Each rule is "call errno part-of-a-path"; none at all is a disk that is well again."""

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
 #include "agent/restore/files/files_sink.h"
 #include "common/base/error.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/forged_view.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::fuzz {
@@ -13,62 +15,36 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostEntries = 64;
 
-// A snapshot whose writer was hostile: entries in any order, with any path and link.
-class HostileView final : public SnapshotView {
- public:
-  // Entries as lines: the type, then the path, and after a NUL a link's target.
-  explicit HostileView(ByteView input) {
-    while (!input.empty() && entries_.size() < kMostEntries) {
-      const std::size_t end = std::min(input.find('\n'), input.size());
-      ByteView line = input.substr(0, end);
-      input.remove_prefix(std::min(end + 1, input.size()));
-      if (line.empty()) continue;
-      Entry entry;
-      entry.type = TypeOf(line[0]);
-      entry.mode = entry.type == EntryType::kDirectory ? 0700 : 0600;
-      line.remove_prefix(1);
-      const std::size_t link = std::min(line.find('\0'), line.size());
-      entry.path = std::string(line.substr(0, link));
-      if (link < line.size()) entry.link_target = std::string(line.substr(link + 1));
-      entries_.push_back(std::move(entry));
-    }
-    info_.kind = "files";
+EntryType TypeOf(char type) {
+  switch (type) {
+    case 'd':
+      return EntryType::kDirectory;
+    case 'l':
+      return EntryType::kSymlink;
+    case 'h':
+      return EntryType::kHardlink;
+    case 'p':
+      return EntryType::kFifo;
+    default:
+      return EntryType::kFile;
   }
+}
 
-  const SnapshotInfo& info() const override { return info_; }
-  absl::Status ForEachEntry(absl::FunctionRef<absl::Status(const Entry&)> visit) const override {
-    for (const Entry& entry : entries_) RETURN_IF_ERROR(visit(entry));
-    return absl::OkStatus();
+// Entries as lines, in any order: the type, then the path, and after a NUL a link's target. All
+// files are empty.
+test::ForgedView ViewOf(ByteView input) {
+  test::ForgedView view;
+  while (!input.empty() && view.entries().size() < kMostEntries) {
+    const std::size_t end = std::min(input.find('\n'), input.size());
+    const ByteView line = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+    if (line.empty()) continue;
+    const std::size_t link = std::min(line.find('\0', 1), line.size());
+    const ByteView target = line.substr(std::min(link + 1, line.size()));
+    view.AddLink(std::string(line.substr(1, link - 1)), TypeOf(line[0]), std::string(target));
   }
-  absl::StatusOr<Entry> Find(std::string_view path) const override {
-    for (const Entry& entry : entries_) {
-      if (entry.path == path) return entry;
-    }
-    return Error(ErrorKind::kNotFound, 1, "made up");
-  }
-  absl::Status Read(const Entry&, absl::FunctionRef<absl::Status(ByteView)>) const override {
-    return absl::OkStatus();  // all files are empty
-  }
-
- private:
-  static EntryType TypeOf(char type) {
-    switch (type) {
-      case 'd':
-        return EntryType::kDirectory;
-      case 'l':
-        return EntryType::kSymlink;
-      case 'h':
-        return EntryType::kHardlink;
-      case 'p':
-        return EntryType::kFifo;
-      default:
-        return EntryType::kFile;
-    }
-  }
-
-  SnapshotInfo info_;
-  std::vector<Entry> entries_;
-};
+  return view;
+}
 
 struct NoProgress final : restore::RestoreProgress {
   void ExpectTotal(std::uint64_t, std::uint64_t) override {}
@@ -93,7 +69,7 @@ std::set<std::string> Names(const std::string& directory) {
 // Whatever the entries say, nothing beside the target is made, changed or removed, and no
 // temporary name stays.
 void Restore(ByteView input) {
-  const HostileView view(input);
+  const test::ForgedView view = ViewOf(input);
   for (const bool skip_bad : {false, true}) {
     const test::TempDir directory(Place());
     fs::create_directories(directory / "beside/below");
