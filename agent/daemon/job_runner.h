@@ -3,10 +3,11 @@
 // Hides:      threads, progress ticks, reports as JSON, the state of sources.
 // Invariants: I1  Every job started gives exactly one result, after it is true.
 //             I2  One backup or verification runs at a time, in order, and beside it one restore:
-//             who needs data back does not wait for a backup. So memory is bounded by two
-//             pipelines. Cancel works on waiting and running jobs. I3  A job names sources and
-//             targets only; hosts, credentials and allowed places come from the
-//                 configuration on this host. A job goes by the configuration with which it began.
+//                 who needs data back does not wait for a backup. So memory is bounded by two
+//                 pipelines. Cancel works on waiting and running jobs.
+//             I3  A job names sources and targets only; hosts, credentials and allowed places come
+//                 from the configuration on this host. A job goes by the configuration with which
+//                 it began.
 // Threading:  every method from any thread; on_result and on_progress are called from the runner's
 // threads.
 #pragma once

@@ -80,7 +80,7 @@ class Parser final : public httplib::Server {
           // Ranges of a page of text serve nobody, and many of them would make a large answer.
           request.ranges.clear();
           // Asked for often, and short: compressing it costs a third of the answer.
-          if (request.path.rfind("/health", 0) == 0) request.headers.erase("Accept-Encoding");
+          if (request.path.starts_with("/health")) request.headers.erase("Accept-Encoding");
           stays = may_stay && MayBeFollowed(request);
           if (stays) return;
           request.headers.erase("Connection");

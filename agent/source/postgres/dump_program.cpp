@@ -102,9 +102,8 @@ absl::Status RunDump(const DumpRun& run, absl::FunctionRef<absl::Status(ByteView
   DumpFilter filter(write);
   const absl::StatusOr<ProcessResult> result = RunProcess(
       options, [&](ByteView piece) { return filter.Feed(piece); }, stop);
-  const absl::Status ended = !result.ok()               ? result.status()
-                             : result->exit_status != 0 ? ExitError(options, *result)
-                                                        : absl::OkStatus();
+  absl::Status ended = result.status();
+  if (result.ok() && result->exit_status != 0) ended = ExitError(options, *result);
   if (!ended.ok()) {
     const int code = CodeOf(ended);
     if (code < 2001 || code > 2002) return ended;
