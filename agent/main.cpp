@@ -185,9 +185,14 @@ void AddRecover(Command& verb, RecoverCommand& command) {
   verb.Add("--kit", command.access.kit_path, "The recovery kit file (mode 0600)").Required();
   const CommandOption store = verb.Add("--store", command.access.store_directory,
                                        "A copy of the controller's data directory or of its store");
+  CommandOption bucket =
+      verb.Add("--bucket", command.access.bucket_config,
+               "A file with the section 'store' of controller.yaml: the store is in that bucket");
+  bucket.Excludes(store);
   verb.Add("--controller", command.access.controller_address,
            "host:port of a living controller's enrolment; default: the one in the kit")
-      .Excludes(store);
+      .Excludes(store)
+      .Excludes(bucket);
   verb.Add("--source", command.access.source, "Name (or id) of the source to bring back");
   verb.Add("--seq", command.access.seq, "Snapshot number; default: the newest")
       .Between(1, std::numeric_limits<int>::max());

@@ -17,6 +17,7 @@
 #include "controller/daemon/check_config.h"
 #include "controller/daemon/controller.h"
 #include "controller/daemon/rebuild_command.h"
+#include "controller/daemon/store_place.h"
 #include "fmt/format.h"
 
 namespace {
@@ -83,6 +84,16 @@ int RunRebuildCatalog(const std::string& config_path, bool accept_settings) {
   return status.ok() ? 0 : Fail(status);
 }
 
+int RunTakeStore(const std::string& config_path) {
+  using namespace holdfast;
+  const Env env = RealEnv();
+  const auto config = daemon::LoadControllerConfig(env.fs, config_path);
+  if (!config.ok()) return Fail(config.status());
+  const absl::Status status = daemon::RunTakeStore(env, *config, std::cout);
+  std::cout.flush();
+  return status.ok() ? 0 : Fail(status);
+}
+
 int RunCheckConfig(const std::string& config_path, bool json) {
   using namespace holdfast;
   const auto form = json ? daemon::CheckForm::kJson : daemon::CheckForm::kText;
@@ -118,6 +129,13 @@ int main(int argc, char** argv) {
       "holdfast-controller rebuild-catalog",
       "holdfast-controller --config /etc/holdfast/controller.yaml rebuild-catalog"));
   command.Action([&rebuild] { rebuild = true; });
+  bool take = false;
+  holdfast::Command taking = program.Verb(
+      "take-store", "Make the bucket of 'store' this controller's, in place of one that is gone");
+  taking.Footer(
+      holdfast::Examples("holdfast-controller take-store",
+                         "holdfast-controller --config /etc/holdfast/controller.yaml take-store"));
+  taking.Action([&take] { take = true; });
   bool check = false;
   bool json = false;
   holdfast::Command checking =
@@ -130,5 +148,6 @@ int main(int argc, char** argv) {
   if (!outcome.ok()) return Fail(outcome.status());
   if (*outcome == holdfast::CommandLine::Outcome::kPrinted) return 0;
   if (check) return RunCheckConfig(config_path, json);
+  if (take) return RunTakeStore(config_path);
   return rebuild ? RunRebuildCatalog(config_path, accept_settings) : Run(config_path);
 }

@@ -23,6 +23,7 @@ EDGES = {
     "common/crypto": {"common/base", "common/env"},
     "common/config": {"common/base", "common/env", "common/crypto"},
     "common/rate": {"common/base", "common/env", "common/config"},
+    "common/s3": {"common/base", "common/env", "common/crypto", "common/config"},
     "common/notify": {"common/base", "common/env", "common/crypto", "common/config"},
     "common/format": {"common/base", "common/env", "common/crypto", "proto"},
     "common/snapshot": {"common/base", "common/env", "common/concurrency", "common/crypto",

@@ -9,6 +9,7 @@
 #include "agent/transport/grpc_fetcher.h"
 #include "common/base/error.h"
 #include "common/rpc/channel.h"
+#include "common/s3/reading_bucket.h"
 #include "common/snapshot/store_reader.h"
 #include "fmt/format.h"
 
@@ -30,8 +31,13 @@ void Sort(std::vector<RecoverableSnapshot>* snapshots) {
 // Straight from the files: without catalog, without controller.
 class StoreAccess final : public RecoveryAccess {
  public:
-  StoreAccess(std::shared_ptr<StoreReader> reader, PublicKey owner, KeyPair key)
-      : reader_(std::move(reader)), owner_(owner), key_(std::move(key)) {}
+  // `bucket`: where the reader reads, or null.
+  StoreAccess(std::unique_ptr<s3::ReadingBucket> bucket, std::shared_ptr<StoreReader> reader,
+              PublicKey owner, KeyPair key)
+      : bucket_(std::move(bucket)),
+        reader_(std::move(reader)),
+        owner_(owner),
+        key_(std::move(key)) {}
 
   absl::StatusOr<std::vector<RecoverableSnapshot>> List() override {
     std::vector<RecoverableSnapshot> result;
@@ -62,6 +68,7 @@ class StoreAccess final : public RecoveryAccess {
   }
 
  private:
+  std::unique_ptr<s3::ReadingBucket> bucket_;  // outlives the reader
   std::shared_ptr<StoreReader> reader_;
   PublicKey owner_;
   KeyPair key_;
@@ -128,19 +135,25 @@ absl::StatusOr<std::unique_ptr<RecoveryAccess>> RecoveryAccess::Open(
   const SecretBytes kept = SecretBytes::Take(*std::move(text));
   ASSIGN_OR_RETURN(const RecoveryKit kit, ParseRecoveryKit(kept.view()));
   KeyPair recovery = X25519FromSecret(kit.recovery_secret);
-  if (options.store_directory.empty()) {
+  if (options.store_directory.empty() && options.bucket_config.empty()) {
     return LogIn(env, kit, options.controller_address, std::move(recovery));
   }
-  ASSIGN_OR_RETURN(auto reader, StoreReader::Open(env.fs, options.store_directory));
+  std::unique_ptr<s3::ReadingBucket> bucket;
+  if (!options.bucket_config.empty()) {
+    ASSIGN_OR_RETURN(bucket, s3::ReadingBucket::Open(env, options.bucket_config));
+  }
+  const std::string place = bucket ? s3::ReadingBucket::kMount : options.store_directory;
+  ASSIGN_OR_RETURN(auto reader, StoreReader::Open(bucket ? bucket->fs() : env.fs, place));
   // Said at once: else every snapshot would be reported as damaged. The kit stays the authority.
   if (reader->owner() != PublicKey() && reader->owner() != kit.owner_public) {
     return Error(ErrorKind::kPermission, 3017,
                  fmt::format("unable to open the store in '{}' with the kit '{}': it belongs to "
                              "another installation",
-                             Escaped(options.store_directory), Escaped(options.kit_path)),
+                             Escaped(place), Escaped(options.kit_path)),
                  "Take the kit that was made with this installation.");
   }
-  return std::make_unique<StoreAccess>(std::move(reader), kit.owner_public, std::move(recovery));
+  return std::make_unique<StoreAccess>(std::move(bucket), std::move(reader), kit.owner_public,
+                                       std::move(recovery));
 }
 
 absl::StatusOr<OpenedSnapshot> FindSnapshot(RecoveryAccess& access, const RecoverOptions& options) {

@@ -18,6 +18,7 @@ namespace holdfast::daemon {
 struct RecoverOptions {
   std::string kit_path;
   std::string store_directory;     // or
+  std::string bucket_config;       // YAML with a section 'store', or
   std::string controller_address;  // host:port of enrolment
   std::string source;              // name; empty: list
   std::uint64_t seq = 0;           // 0: newest

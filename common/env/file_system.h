@@ -65,6 +65,13 @@ class FileSystem {
   // Like ReadFile, for keys and passwords: kPermission unless the path is a regular file owned by
   // this user (or root) with no permission for group and others.
   virtual absl::StatusOr<Bytes> ReadSecret(const std::string& path) = 0;
+
+  // Names below `path` are objects of a remote service (common/s3): they appear whole or not at
+  // all, directories need not be made, and a failed read says nothing about what is there.
+  virtual bool IsObjectStore(const std::string& path) const {
+    (void)path;
+    return false;
+  }
 };
 
 FileSystem& RealFileSystem();

@@ -29,6 +29,7 @@
 #include "controller/daemon/local_socket.h"
 #include "controller/daemon/monitor_views.h"
 #include "controller/daemon/scheduled_runs.h"
+#include "controller/daemon/store_place.h"
 #include "controller/http/gather.h"
 #include "controller/http/http_server.h"
 #include "controller/ingest/ingest_service.h"
@@ -65,8 +66,9 @@ bool MadeSnapshot(catalog::Catalog& catalog, const v1::Job& job, const v1::JobRe
 }  // namespace
 
 struct Controller::Impl {
-  Impl(Env controller_env, ControllerConfig controller_config)
-      : env(controller_env), config(std::move(controller_config)) {}
+  Impl(Env env_with_store, ControllerConfig controller_config,
+       std::unique_ptr<StorePlace> store_place)
+      : place(std::move(store_place)), env(env_with_store), config(std::move(controller_config)) {}
 
   ~Impl() {
     stopping = true;
@@ -355,6 +357,7 @@ struct Controller::Impl {
     return absl::OkStatus();
   }
 
+  std::unique_ptr<StorePlace> place;  // outlives all that uses `env`
   Env env;
   ControllerConfig config;
   std::atomic<bool> stopping{false};
@@ -400,7 +403,9 @@ struct Controller::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(Env env, ControllerConfig config) {
-  auto impl = std::make_unique<Impl>(env, std::move(config));
+  ASSIGN_OR_RETURN(auto place, StorePlace::Open(env, config));
+  const Env with_store = place->env();
+  auto impl = std::make_unique<Impl>(with_store, std::move(config), std::move(place));
   RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Controller>(new Controller(std::move(impl)));
 }

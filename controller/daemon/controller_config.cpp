@@ -4,6 +4,7 @@
 #include "common/config/config.h"
 #include "common/config/paths.h"
 #include "common/rate/rate_config.h"
+#include "common/s3/store_config.h"
 #include "controller/daemon/http_config.h"
 
 namespace holdfast::daemon {
@@ -58,6 +59,12 @@ bool DiffersInHttp(const std::optional<http::HttpOptions>& now,
          !ConstantTimeEqual(now->token.view(), fresh->token.view());
 }
 
+bool DiffersInBucket(const std::optional<s3::Options>& now,
+                     const std::optional<s3::Options>& fresh) {
+  if (!now || !fresh) return now.has_value() != fresh.has_value();
+  return !s3::AreSame(*now, *fresh);
+}
+
 }  // namespace
 
 absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std::string& path) {
@@ -70,8 +77,8 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   const ConfigNode root = document.root();
   RETURN_IF_ERROR(
       root.CheckKeys({"data_directory", "listen", "listen_enrollment", "advertise", "socket",
-                      "parity", "scrub", "retention", "schedule", "objectives", "ingest", "quota",
-                      "log", "alerts", "contacts", "providers", "http"}));
+                      "store", "parity", "scrub", "retention", "schedule", "objectives", "ingest",
+                      "quota", "log", "alerts", "contacts", "providers", "http"}));
   ASSIGN_OR_RETURN(config.data_directory, root.Text("data_directory", config.data_directory));
   if (config.data_directory.empty() || config.data_directory[0] != '/') {
     return root.Find("data_directory")->Refuse("this is not an absolute path");
@@ -80,8 +87,11 @@ absl::StatusOr<ControllerConfig> LoadControllerConfig(FileSystem& fs, const std:
   RETURN_IF_ERROR(ReadHostPort(root, "listen_enrollment", &config.listen_enrollment));
   ASSIGN_OR_RETURN(config.advertise, root.Text("advertise", ""));
   ASSIGN_OR_RETURN(config.socket_path, root.Text("socket", config.socket_path));
+  ASSIGN_OR_RETURN(config.bucket, s3::ReadStoreConfig(fs, root));
+  // A storage service keeps several copies itself.
+  const std::int64_t usual_parity = config.bucket ? 0 : kDefaultParityPercent;
   ASSIGN_OR_RETURN(const std::int64_t parity,
-                   root.Integer("parity", config.parity_percent, kParityPercents));
+                   root.Integer("parity", usual_parity, kParityPercents));
   config.parity_percent = static_cast<unsigned>(parity);
   RETURN_IF_ERROR(ReadScrub(root, &config.scrub));
   RETURN_IF_ERROR(ReadRetention(root, &config.retention));
@@ -108,6 +118,7 @@ std::vector<std::string_view> ChangesThatNeedARestart(const ControllerConfig& no
   note("listen_enrollment", now.listen_enrollment.text() != fresh.listen_enrollment.text());
   note("advertise", now.advertise != fresh.advertise);
   note("socket", now.socket_path != fresh.socket_path);
+  note("store", DiffersInBucket(now.bucket, fresh.bucket));
   note("parity", now.parity_percent != fresh.parity_percent);
   note("scrub", now.scrub.enabled != fresh.scrub.enabled ||
                     now.scrub.period != fresh.scrub.period ||

@@ -5,7 +5,8 @@
 //   listen_enrollment: 127.0.0.1:7444
 //   advertise: backup.example.com   # host that agents use; default: the host of `listen`
 //   socket: /run/holdfast/controller.sock
-//   parity: 2                       # percent of a pack's size; 0: none
+//   store: …                        # a bucket, see common/s3/store_config.h; default: a directory
+//   parity: 2                       # percent of a pack's size; 0: none (default in a bucket)
 //   scrub: {enabled: true, period: 30d, rate: 32MiB}
 //   retention: {trash: 14d, delay: 24h}   # forgotten snapshots; then what only they held
 //   ingest: {limit: 100 MiB}        # bytes per second of all agents, see common/rate/rate_config.h
@@ -29,6 +30,7 @@
 #include "common/format/parity.h"
 #include "common/log/log.h"
 #include "common/rate/rate_limit.h"
+#include "common/s3/client.h"
 #include "controller/alert/alert_config.h"
 #include "controller/daemon/host_port.h"
 #include "controller/http/http_server.h"
@@ -46,6 +48,7 @@ struct ControllerConfig {
   HostPort listen_enrollment{"127.0.0.1", 7444};
   std::string advertise;
   std::string socket_path;
+  std::optional<s3::Options> bucket;  // absent: the store is below data_directory
   unsigned parity_percent = kDefaultParityPercent;
   scrub::ScrubOptions scrub;
   retention::CollectorOptions retention;

@@ -27,7 +27,9 @@ Bytes IdentityController(FileSystem& fs, const std::string& data_directory) {
 
 absl::Status CheckCatalogIsThere(FileSystem& fs, const std::string& data_directory) {
   const std::string catalog = JoinPath(data_directory, "catalog/catalog.db");
-  if (!fs.Exists(OwnerPath(data_directory))) return absl::OkStatus();
+  const absl::Status owner = fs.ReadFile(OwnerPath(data_directory), kOwnerLimitBytes).status();
+  if (absl::IsNotFound(owner)) return absl::OkStatus();
+  RETURN_IF_ERROR(owner);
   if (fs.Exists(catalog)) {
     // An empty file would silently become a new catalog without a snapshot.
     ASSIGN_OR_RETURN(const auto file, fs.OpenRead(catalog));
@@ -46,12 +48,10 @@ absl::Status CheckBelongsTogether(FileSystem& fs, const std::string& data_direct
                                   const catalog::Installation& installation) {
   // Without an owner in the catalog an initialisation may have ended between the two.
   if (installation.owner) {
-    const bool there = fs.Exists(OwnerPath(data_directory));
-    Bytes owner;
-    if (there) {
-      ASSIGN_OR_RETURN(owner, fs.ReadFile(OwnerPath(data_directory), kOwnerLimitBytes));
-    }
-    if (owner != installation.owner->view()) {
+    const auto owner = fs.ReadFile(OwnerPath(data_directory), kOwnerLimitBytes);
+    const bool there = !absl::IsNotFound(owner.status());
+    if (there) RETURN_IF_ERROR(owner.status());
+    if (!there || *owner != installation.owner->view()) {
       return Error(ErrorKind::kConflict, 5077,
                    fmt::format("unable to start: the store in '{}' {} the catalog beside it",
                                Escaped(data_directory),

@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "controller/daemon/data_directory.h"
+#include "controller/daemon/store_place.h"
 #include "controller/rebuild/rebuild.h"
 #include "controller/rebuild/settings_copy.h"
 #include "fmt/format.h"
@@ -88,10 +89,12 @@ void Print(const rebuild::RebuildReport& report, std::ostream& out) {
 
 }  // namespace
 
-absl::Status RunRebuild(Env env, const ControllerConfig& config, SettingsOfOthers others,
+absl::Status RunRebuild(Env real_env, const ControllerConfig& config, SettingsOfOthers others,
                         std::ostream& out) {
   ASSIGN_OR_RETURN(const auto lock,
                    DirectoryLock::Acquire(JoinPath(config.data_directory, "lock")));
+  ASSIGN_OR_RETURN(const auto place, StorePlace::Open(real_env, config));
+  const Env env = place->env();
   rebuild::RebuildOptions options;
   options.data_directory = config.data_directory;
   options.controller_id = IdentityController(env.fs, config.data_directory);

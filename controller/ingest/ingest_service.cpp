@@ -16,6 +16,7 @@
 #include "common/rpc/status.h"
 #include "controller/ingest/commit.h"
 #include "controller/ingest/pack_writer.h"
+#include "controller/ingest/recovered_packs.h"
 #include "controller/ingest/session_table.h"
 #include "fmt/format.h"
 #include "proto/ingest.grpc.pb.h"
@@ -140,7 +141,7 @@ class Session {
   // Of a source that no agent had any more every snapshot can be forgotten, the newest too. Numbers
   // are not used twice, and nothing is left to follow.
   absl::Status CheckHeadIsThere(const catalog::SourceRow& source) {
-    const absl::Status status = shared_.catalog.GetSnapshot(source.id, source.head_seq).status();
+    absl::Status status = shared_.catalog.GetSnapshot(source.id, source.head_seq).status();
     if (!absl::IsNotFound(status)) return status;
     return Error(ErrorKind::kConflict, 5074,
                  fmt::format("unable to open the backup session: the snapshots of source '{}' were "
@@ -303,6 +304,8 @@ class Session {
   absl::Status Commit(CommitInput& input) {
     RETURN_IF_ERROR(Acknowledge());
     RETURN_IF_ERROR(writer_.Finish());
+    // What a snapshot needs is in the store before it counts: packs of runs before this one too.
+    RETURN_IF_ERROR(MoveRest(shared_.catalog, shared_.store));
     input.stored_bytes = writer_.stored_bytes();
     ASSIGN_OR_RETURN(const catalog::CommitResult result,
                      CommitRun(shared_.env, shared_.catalog, shared_.store, std::move(input)));
@@ -394,6 +397,7 @@ class IngestService final : public v1::Ingest::Service {
         *source, agent.id, open.run_id(), [&context] { context.TryCancel(); },
         kOldSessionPatience));
     absl::Status status = shared_.store.ProbeAfterFailure();
+    if (status.ok()) status = MoveRest(shared_.catalog, shared_.store);
     if (status.ok()) {
       const CollectionSession spared(shared_.catalog.collection());
       Session session(shared_, agent, context, stream);

@@ -10,6 +10,10 @@
 
 namespace holdfast::ingest {
 
+// With the store in a bucket: packs that it did not take are moved now. OK: none is left. From any
+// thread, at any time.
+absl::Status MoveRest(catalog::Catalog& catalog, store::Store& store);
+
 absl::Status AdoptRecoveredPacks(catalog::Catalog& catalog, store::Store& store,
                                  const std::vector<store::RecoveredPack>& recovered);
 

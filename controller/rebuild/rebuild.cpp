@@ -66,15 +66,16 @@ class Rebuild {
   std::string Path(const std::string& below) const { return JoinPath(root_, below); }
 
   absl::Status ReadOwner() {
-    if (!env_.fs.Exists(Path(layout::kOwner))) {
+    const auto bytes = env_.fs.ReadFile(Path(layout::kOwner), 4096);
+    if (absl::IsNotFound(bytes.status())) {
       return Error(ErrorKind::kRefused, 5072,
                    fmt::format("unable to rebuild the catalog: '{}' is no store with an owner",
                                Escaped(root_)),
                    "Put the store back as 'store' below data_directory; a controller without "
                    "backups is started and initialised as a new one.");
     }
-    ASSIGN_OR_RETURN(const Bytes bytes, env_.fs.ReadFile(Path(layout::kOwner), 4096));
-    const auto key = PublicKey::From(bytes);
+    RETURN_IF_ERROR(bytes.status());
+    const auto key = PublicKey::From(*bytes);
     if (!key) {
       return Error(ErrorKind::kIntegrity, 5073,
                    fmt::format("unable to rebuild the catalog: '{}' is not a key",

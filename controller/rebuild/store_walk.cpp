@@ -21,12 +21,18 @@ std::uint64_t NumberOf(std::string_view text) {
   return absl::SimpleAtoi(std::string(text), &number) ? number : 0;
 }
 
+// Empty when there is no such directory.
+absl::StatusOr<std::vector<DirectoryEntry>> ListIfThere(FileSystem& fs, const std::string& path) {
+  auto entries = fs.List(path);
+  if (absl::IsNotFound(entries.status())) return std::vector<DirectoryEntry>();
+  return entries;
+}
+
 // Every file two levels below `area`.
 absl::Status ForEachFile(
     FileSystem& fs, const std::string& area,
     const std::function<void(const std::string& directory, const std::string& name)>& visit) {
-  if (!fs.Exists(area)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto directories, fs.List(area));
+  ASSIGN_OR_RETURN(const auto directories, ListIfThere(fs, area));
   for (const DirectoryEntry& directory : directories) {
     if (!directory.is_directory) continue;
     ASSIGN_OR_RETURN(const auto files, fs.List(JoinPath(area, directory.name)));
@@ -90,8 +96,7 @@ absl::StatusOr<std::vector<std::uint64_t>> ListRecipientVersions(FileSystem& fs,
                                                                  const std::string& root) {
   std::vector<std::uint64_t> versions;
   const std::string directory = JoinPath(root, layout::kTrust);
-  if (!fs.Exists(directory)) return versions;
-  ASSIGN_OR_RETURN(const auto files, fs.List(directory));
+  ASSIGN_OR_RETURN(const auto files, ListIfThere(fs, directory));
   constexpr std::string_view kBeginning = "recipients.";
   for (const DirectoryEntry& file : files) {
     const std::string_view name = file.name;

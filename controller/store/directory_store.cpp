@@ -54,6 +54,24 @@ class DirectoryStore final : public Store {
     return files_->fs.Exists(path) ? files_->fs.Remove(path) : absl::OkStatus();
   }
 
+  absl::Status MoveRest(std::vector<RecoveredPack>* moved) override {
+    std::lock_guard lock(move_mutex_);
+    std::set<std::uint64_t> numbers = files_->TakeUnmoved();
+    absl::Status status;
+    for (const std::uint64_t number : numbers) {
+      auto pack =
+          status.ok() ? FinishLeftPack(files_->fs, files_->staging, files_->root, number) : status;
+      if (pack.ok()) {
+        if (!pack->name.IsZero()) files_->RememberFinished(number, pack->name);
+        moved->push_back(*std::move(pack));
+      } else {
+        files_->AddUnmoved(number);
+        status = files_->AfterWrite(pack.status());
+      }
+    }
+    return status;
+  }
+
   absl::StatusOr<std::vector<std::uint64_t>> ListSetAside() override {
     return ListDamagedPacks(files_->fs, files_->staging);
   }
@@ -196,7 +214,7 @@ class DirectoryStore final : public Store {
     return std::vector<KeyId>(keys.begin(), keys.end());
   }
 
-  absl::StatusOr<std::uint64_t> FreeBytes() override { return files_->fs.FreeBytes(files_->root); }
+  absl::StatusOr<std::uint64_t> FreeBytes() override { return files_->FreeBytes(); }
   bool writable() const override { return files_->writable(); }
   absl::Status Probe() override { return files_->Probe(); }
 
@@ -236,6 +254,7 @@ class DirectoryStore final : public Store {
     ASSIGN_OR_RETURN(const auto file, files_->fs.OpenRead(path));
     ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());
     const auto index = indexes_.Get(path);
+    if (SaysNothing(index.status())) return index.status();
     // With a damaged index the object itself may be whole: its own header decides below.
     if (!index.ok()) {
       *index_is_bad = true;
@@ -284,6 +303,7 @@ class DirectoryStore final : public Store {
   const std::unique_ptr<DirectoryLock> lock_;
   const std::shared_ptr<StoreFiles> files_;
   const std::unique_ptr<NumberSource> numbers_;
+  std::mutex move_mutex_;  // one move of what was left at a time
   Documents documents_;
   PackIndexes indexes_;
   PackHealth health_;

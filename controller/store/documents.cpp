@@ -18,11 +18,13 @@ absl::Status Documents::Put(const Document& document) {
 
 absl::Status Documents::PutPair(const Document& first, const Document& second) {
   std::lock_guard lock(mutex_);
-  if (files_->fs.Exists(JoinPath(files_->root, second.path))) {
+  absl::Status there = Get(second.path).status();
+  if (there.ok()) {
     // Compare the second first: with other bytes there nothing at all may be touched.
     RETURN_IF_ERROR(PutLocked(second));
     return PutLocked(first);
   }
+  if (!absl::IsNotFound(there)) return there;
   RETURN_IF_ERROR(ReplaceLocked(first));
   return PutLocked(second);
 }
@@ -34,9 +36,10 @@ absl::Status Documents::Replace(const Document& document) {
 
 absl::Status Documents::PutLocked(const Document& document) {
   const std::string path = JoinPath(files_->root, document.path);
-  if (!files_->fs.Exists(path)) return ReplaceLocked(document);
-  ASSIGN_OR_RETURN(const Bytes there, files_->fs.ReadFile(path, kMaxDocumentBytes));
-  if (there != document.bytes) {
+  const auto there = files_->fs.ReadFile(path, kMaxDocumentBytes);
+  if (absl::IsNotFound(there.status())) return ReplaceLocked(document);
+  RETURN_IF_ERROR(there.status());
+  if (*there != document.bytes) {
     return Error(
         ErrorKind::kConflict, 5014,
         fmt::format("unable to store '{}': other bytes are there already", Escaped(document.path)));
@@ -72,6 +75,7 @@ absl::Status Documents::Remove(const std::string& path) {
   std::lock_guard lock(mutex_);
   const std::string full = JoinPath(files_->root, path);
   const std::string directory = ParentPath(full);
+  if (files_->fs.IsObjectStore(full)) return files_->AfterWrite(files_->fs.Remove(full));
   if (files_->fs.Exists(full)) {
     RETURN_IF_ERROR(files_->AfterWrite(files_->fs.Remove(full)));
   } else if (!files_->fs.Exists(directory)) {
@@ -84,6 +88,7 @@ absl::Status Documents::Remove(const std::string& path) {
 
 absl::Status Documents::RemoveTemporaries() {
   FileSystem& fs = files_->fs;
+  if (fs.IsObjectStore(files_->root)) return absl::OkStatus();
   for (const char* area : {layout::kPacks, layout::kRecords, layout::kEnvelopes, layout::kDomains,
                            layout::kTrust, layout::kSettings}) {
     const std::string area_path = JoinPath(files_->root, area);

@@ -59,7 +59,10 @@ absl::StatusOr<PackName> DirectoryOpenPack::Finish() {
   const PackName name = *PackName::From(hasher_.Finish().view());
   files_->RememberFinished(number_, name);  // also when the move fails half-way
   const absl::Status moved = MoveToPacks(files_->fs, files_->staging, files_->root, number_, name);
-  if (!moved.ok()) return GiveUp(moved);
+  if (!moved.ok()) {
+    if (files_->fs.IsObjectStore(files_->root)) files_->AddUnmoved(number_);
+    return GiveUp(moved);
+  }
   state_ = State::kDone;
   file_.reset();
   HOLDFAST_KILL_POINT("pack.parity");

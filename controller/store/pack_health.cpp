@@ -39,6 +39,7 @@ absl::StatusOr<Bytes> ReadAround(FileSystem& fs, const std::string& path) {
       bytes += *read;
       continue;
     }
+    if (fs.IsObjectStore(path)) return read.status();
     for (std::size_t at = 0; at < piece; at += kSectorBytes) {
       const std::size_t length = std::min(kSectorBytes, piece - at);
       auto sector = file->ReadAt(begin + at, length);
@@ -59,6 +60,13 @@ std::optional<Bytes> WithIndexMadeAnew(const PackName& name, ByteView file) {
 }
 
 }  // namespace
+
+bool SaysNothing(const absl::Status& status) {
+  if (status.ok()) return false;
+  const ErrorKind kind = KindOf(status);
+  return kind == ErrorKind::kUnreachable || kind == ErrorKind::kPermission ||
+         kind == ErrorKind::kUsage;
+}
 
 absl::Status WriteParity(StoreFiles& files, const PackName& name) {
   if (files.parity_percent == 0) return absl::OkStatus();
@@ -82,15 +90,22 @@ std::string PackHealth::PackFile(const PackName& name) const {
   return JoinPath(files_->root, layout::PackPath(name));
 }
 
+// A sector that cannot be read is damage; a service that does not answer says nothing about the
+// pack.
+absl::StatusOr<PackHealth::Sum> PackHealth::Unreadable(const absl::Status& status) {
+  if (SaysNothing(status)) return status;
+  return Sum::kUnreadable;
+}
+
 absl::StatusOr<PackHealth::Sum> PackHealth::ReadWhole(const PackName& name,
                                                       const ReadPace& pace) const {
   ASSIGN_OR_RETURN(const auto file, files_->fs.OpenRead(PackFile(name)));
   const auto size = file->Size();
-  if (!size.ok()) return Sum::kUnreadable;
+  if (!size.ok()) return Unreadable(size.status());
   Sha256Hasher hasher;
   for (std::uint64_t at = 0; at < *size; at += kPieceBytes) {
     const auto piece = file->ReadAt(at, std::min<std::uint64_t>(kPieceBytes, *size - at));
-    if (!piece.ok()) return Sum::kUnreadable;
+    if (!piece.ok()) return Unreadable(piece.status());
     hasher.Update(*piece);
     if (pace && !pace(piece->size())) return absl::CancelledError("stopped");
   }
@@ -118,6 +133,10 @@ absl::StatusOr<PackCheck> PackHealth::Check(const PackName& name, const ReadPace
   const auto sum = ReadWhole(name, pace);
   if (absl::IsCancelled(sum.status())) return PackCheck::kStopped;
   if (absl::IsNotFound(sum.status())) return PackCheck::kMissing;
+  if (SaysNothing(sum.status())) {
+    log::Error("unable to check pack {}: {}", name.hex(), MessageOf(sum.status()));
+    return PackCheck::kNotNow;
+  }
   const bool sound = sum.ok() && *sum == Sum::kRight;
   if (!sound) {
     const Outcome outcome = Repair(name);

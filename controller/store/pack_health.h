@@ -37,6 +37,7 @@ class PackHealth {
 
  private:
   enum class Sum { kRight, kWrong, kUnreadable };
+  static absl::StatusOr<Sum> Unreadable(const absl::Status& status);
   absl::StatusOr<Sum> ReadWhole(const PackName& name, const ReadPace& pace) const;
   absl::Status RepairLocked(const PackName& name);
   absl::StatusOr<Bytes> Recover(const PackName& name, Bytes file) const;
@@ -47,6 +48,10 @@ class PackHealth {
   std::mutex mutex_;           // guards all below, and one repair at a time
   std::set<PackName> beyond_;  // repair; bounded
 };
+
+// A read that failed without telling anything about what is stored: a service that is not reached
+// or refuses.
+bool SaysNothing(const absl::Status& status);
 
 // The parity file of a pack that is in place, as StoreFiles says; OK without one when it is off.
 absl::Status WriteParity(StoreFiles& files, const PackName& name);

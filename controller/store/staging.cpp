@@ -58,6 +58,18 @@ class Recovery {
     return std::move(result_);
   }
 
+  // Without its file it was moved by an attempt that failed behind that: its mark tells.
+  absl::StatusOr<RecoveredPack> RunOne(std::uint64_t number) {
+    if (fs_.Exists(OpenPackPath(staging_, number))) {
+      RETURN_IF_ERROR(FinishOpen(number));
+    } else {
+      RETURN_IF_ERROR(ReportFinished(number));
+    }
+    RETURN_IF_ERROR(fs_.SyncDirectory(staging_));
+    if (result_.empty()) result_.push_back({number, {}, {}, 0});
+    return std::move(result_.front());
+  }
+
  private:
   bool Reported(std::uint64_t number) const {
     return std::any_of(result_.begin(), result_.end(),
@@ -115,7 +127,10 @@ class Recovery {
     ASSIGN_OR_RETURN(const Bytes text, fs_.ReadFile(path, 4096));
     const auto name = PackName::FromHexText(text);
     const std::string pack_path = name ? JoinPath(root_, layout::PackPath(*name)) : "";
-    if (!name || !fs_.Exists(pack_path)) return fs_.Remove(path);
+    if (!name) return fs_.Remove(path);
+    const absl::Status there = fs_.OpenRead(pack_path).status();
+    if (absl::IsNotFound(there)) return fs_.Remove(path);
+    if (fs_.IsObjectStore(pack_path)) RETURN_IF_ERROR(there);
     // The predecessor may have been killed before the new name was durable, and the old one is
     // gone.
     RETURN_IF_ERROR(fs_.SyncDirectory(ParentPath(pack_path)));
@@ -201,7 +216,7 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
   // It may have been made by an attempt that was killed, or whose sync failed: without a durable
   // name of its own it would take the pack with it, whose old name is gone by then.
   RETURN_IF_ERROR(fs.SyncDirectory(ParentPath(directory)));
-  const absl::Status renamed = fs.Rename(open_path, path);
+  absl::Status renamed = fs.Rename(open_path, path);
   if (KindOf(renamed) == ErrorKind::kConflict && !renamed.ok()) {
     // The same bytes under the same name: an earlier attempt got this far.
     RETURN_IF_ERROR(RemoveIfThere(fs, open_path));
@@ -218,6 +233,11 @@ absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::
     return synced;
   }
   return fs.SyncDirectory(staging);
+}
+
+absl::StatusOr<RecoveredPack> FinishLeftPack(FileSystem& fs, const std::string& staging,
+                                             const std::string& root, std::uint64_t number) {
+  return Recovery(fs, staging, root).RunOne(number);
 }
 
 absl::StatusOr<std::vector<RecoveredPack>> RecoverStaging(FileSystem& fs,

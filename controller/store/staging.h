@@ -49,6 +49,10 @@ class NumberSource {
 absl::Status MoveToPacks(FileSystem& fs, const std::string& staging, const std::string& root,
                          std::uint64_t number, const PackName& name);
 
+// Finishes one open pack that nobody fills any more, as RecoverStaging does.
+absl::StatusOr<RecoveredPack> FinishLeftPack(FileSystem& fs, const std::string& staging,
+                                             const std::string& root, std::uint64_t number);
+
 absl::StatusOr<std::vector<RecoveredPack>> RecoverStaging(FileSystem& fs,
                                                           const std::string& staging,
                                                           const std::string& root);

@@ -1,4 +1,5 @@
-// The controller's store on a local directory: open packs, finished packs, records, envelopes,
+// The controller's store, a directory or a bucket (common/s3/mounted_file_system.h; open packs are
+// on the disk in either case): open packs, finished packs, records, envelopes,
 // trust documents.
 //
 // Hides:      fan-out directories, temporary names, fsync order, pack hashing, recovery
@@ -69,6 +70,10 @@ class Store {
   virtual absl::StatusOr<std::unique_ptr<OpenPack>> CreatePack() = 0;
   // The catalog knows that pack `number` is finished: Open need not report it again. Idempotent.
   virtual absl::Status Settle(std::uint64_t number) = 0;
+  // With the store in a bucket: packs that are complete on the controller's disk, and that the
+  // bucket did not take when they were finished. Those that it takes now are added to `moved`, for
+  // the catalog.
+  virtual absl::Status MoveRest(std::vector<RecoveredPack>* moved) = 0;
   // Open packs that Open could not read and set aside; DropSetAside removes one. Idempotent.
   virtual absl::StatusOr<std::vector<std::uint64_t>> ListSetAside() = 0;
   virtual absl::Status DropSetAside(std::uint64_t number) = 0;

@@ -1,5 +1,7 @@
 #include "controller/store/store_files.h"
 
+#include <utility>
+
 #include "common/base/error.h"
 #include "common/log/log.h"
 #include "fmt/format.h"
@@ -18,9 +20,9 @@ absl::Status StoreFiles::CheckWritable(std::uint64_t bytes) const {
                  fmt::format("unable to write to store '{}': an earlier write failed and the disk "
                              "has not passed a probe since",
                              Escaped(root)),
-                 "Look at the kernel log for disk errors; restores still work.");
+                 WhereToLook() + "; restores still work.");
   }
-  ASSIGN_OR_RETURN(const std::uint64_t free_bytes, fs.FreeBytes(root));
+  ASSIGN_OR_RETURN(const std::uint64_t free_bytes, FreeBytes());
   if (free_bytes < kReserveBytes + bytes) {
     return Error(ErrorKind::kNoSpace, 5012,
                  fmt::format("unable to write to store '{}': {} MiB are free, {} MiB of them are "
@@ -29,6 +31,16 @@ absl::Status StoreFiles::CheckWritable(std::uint64_t bytes) const {
                  "Free some space or enlarge the volume; restores still work.");
   }
   return absl::OkStatus();
+}
+
+// Open packs are on the disk also when the store is a bucket.
+absl::StatusOr<std::uint64_t> StoreFiles::FreeBytes() const {
+  return fs.FreeBytes(fs.IsObjectStore(root) ? staging : root);
+}
+
+std::string StoreFiles::WhereToLook() const {
+  return fs.IsObjectStore(root) ? "See whether the storage service is well and takes the key"
+                                : "Look at the kernel log for disk errors";
 }
 
 absl::Status StoreFiles::AfterWrite(absl::Status status) {
@@ -40,10 +52,15 @@ absl::Status StoreFiles::AfterSync(absl::Status status) {
   if (status.ok()) return status;
   const bool first = writable_.exchange(false);
   if (KindOf(status) == ErrorKind::kNoSpace) return status;
+  // A service says itself what is wrong, and whether waiting helps.
+  if (fs.IsObjectStore(root) && KindOf(status) != ErrorKind::kFailed) {
+    if (first) log::Failure(status);
+    return status;
+  }
   absl::Status told =
       Error(ErrorKind::kUnreachable, 5010,
             fmt::format("unable to write to store '{}': {}", Escaped(root), MessageOf(status)),
-            "Look at the kernel log for disk errors; nothing unconfirmed was kept.");
+            WhereToLook() + "; nothing unconfirmed was kept.");
   if (first) log::Failure(told);
   return told;
 }
@@ -57,16 +74,29 @@ absl::Status StoreFiles::Probe() {
     RETURN_IF_ERROR(file->Sync());
     RETURN_IF_ERROR(fs.Remove(path));
     RETURN_IF_ERROR(fs.SyncDirectory(staging));
-    return fs.SyncDirectory(root);
+    if (!fs.IsObjectStore(root)) return fs.SyncDirectory(root);
+    RETURN_IF_ERROR(fs.WriteAtomically(JoinPath(root, "probe"), "p"));
+    return fs.Remove(JoinPath(root, "probe"));
   };
   const absl::Status status = attempt();
   writable_ = status.ok();
-  if (status.ok() || KindOf(status) == ErrorKind::kNoSpace) {
+  const bool told = fs.IsObjectStore(root) && KindOf(status) != ErrorKind::kFailed;
+  if (status.ok() || told || KindOf(status) == ErrorKind::kNoSpace) {
     return WithContext(status, "unable to probe the store");
   }
   // Whatever the disk answers, it may pass, as with the write that failed before.
   return Error(ErrorKind::kUnreachable, 5010,
                fmt::format("unable to probe the store: {}", MessageOf(status)), HintOf(status));
+}
+
+void StoreFiles::AddUnmoved(std::uint64_t number) {
+  std::lock_guard lock(mutex_);
+  unmoved_.insert(number);
+}
+
+std::set<std::uint64_t> StoreFiles::TakeUnmoved() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(unmoved_, {});
 }
 
 void StoreFiles::RememberFinished(std::uint64_t number, const PackName& name) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "common/env/file_system.h"
@@ -37,7 +38,12 @@ class StoreFiles {
   // After a sync: any failure stops writes (an fsync that failed is never repeated).
   absl::Status AfterSync(absl::Status status);
   absl::Status Probe();
+  absl::StatusOr<std::uint64_t> FreeBytes() const;
   bool writable() const { return writable_.load(); }
+
+  // Packs that are complete in staging and that a bucket did not take.
+  void AddUnmoved(std::uint64_t number);
+  std::set<std::uint64_t> TakeUnmoved();
 
   void RememberFinished(std::uint64_t number, const PackName& name);
   std::optional<PackName> Finished(std::uint64_t number) const;
@@ -48,9 +54,12 @@ class StoreFiles {
   const unsigned parity_percent;  // of a pack's size; 0: no parity
 
  private:
+  std::string WhereToLook() const;
+
   std::atomic<bool> writable_ = true;
-  mutable std::mutex mutex_;                    // guards finished_
+  mutable std::mutex mutex_;                    // guards all below
   std::map<std::uint64_t, PackName> finished_;  // the newest few
+  std::set<std::uint64_t> unmoved_;
 };
 
 }  // namespace holdfast::store
