@@ -10,12 +10,16 @@ import http.client
 import os
 import pwd
 import socket
+import shutil
 import subprocess
+import time
+import unittest
 import urllib.parse
 import uuid
 import xml.etree.ElementTree as ElementTree
 
-from rig import Daemon, free_port, wait_for
+from answers import run
+from rig import Daemon, Rig, compare_trees, free_port, wait_for
 
 ACCESS, SECRET, REGION = "HOLDFASTTESTKEY00000", "holdfastTestSecretKey0000000000000000000", "us-east-1"
 USER = "nobody"
@@ -150,15 +154,15 @@ class Bucket:
         path = urllib.parse.quote(f"/{self.name}/{key}" if key or query else f"/{self.name}")
         arguments = "&".join(f"{urllib.parse.quote(k, safe='')}={urllib.parse.quote(v, safe='')}"
                              for k, v in sorted(dict(query).items()))
-        time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
-        sent = {**dict(headers), "host": f"127.0.0.1:{self.port}", "x-amz-date": time,
+        sent = {**dict(headers), "host": f"127.0.0.1:{self.port}", "x-amz-date": now,
                 "x-amz-content-sha256": digest}
         names = ";".join(sorted(sent))
         lines = "".join(f"{k}:{sent[k]}\n" for k in sorted(sent))
         canonical = "\n".join([method, path, arguments, lines, names, digest])
-        scope = f"{time[:8]}/{REGION}/s3/aws4_request"
-        text = "\n".join(["AWS4-HMAC-SHA256", time, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+        scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+        text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(canonical.encode()).hexdigest()])
         secret = ("AWS4" + SECRET).encode()
         for part in (*scope.split("/"), text):
             signature = hmac.new(secret, part.encode(), hashlib.sha256)
@@ -199,3 +203,47 @@ class Bucket:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as f:
                 f.write(self.get(key))
+
+
+class BucketCase(unittest.TestCase):
+    """One S3 service for all tests of a class, one bucket for each test."""
+
+    buckets = 0
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = Rig("s3")
+        cls.addClassCleanup(cls.home.__exit__, None, None, None)
+        cls.server = BucketServer(cls.home.directory)
+        cls.addClassCleanup(cls.server.stop)
+
+    def setUp(self):
+        self.rig = Rig("bucket")
+        self.addCleanup(self.rig.__exit__, None, None, None)
+        self.files = self.rig.path("files")
+
+    def new_bucket(self, locked=False):
+        BucketCase.buckets += 1
+        return Bucket(self.server.port, f"holdfast-{BucketCase.buckets}", locked)
+
+    def settings(self, bucket, port=None, secret=SECRET, more=""):
+        self.rig.write("s3.secret", secret + "\n", 0o600)
+        return (f"store: {{s3: {{endpoint: 'http://127.0.0.1:{port or self.server.port}', bucket: {bucket},"
+                f" region: {REGION}, access_key_id: {ACCESS}, secret_access_key_file: s3.secret{more}}}}}\n")
+
+    def controller(self):
+        return run("holdfast-controller", "--config", self.rig.path("controller.yaml"))
+
+    def restores(self, name, kept):
+        target = self.rig.path("restore", name.replace("@", "-") + f"-{time.monotonic_ns()}")
+        self.rig.cli("restore", name, "--target", target)
+        compare_trees(kept, target)
+
+    def keep(self, name):
+        path = self.rig.path(name)
+        shutil.copytree(self.files, path, copy_function=shutil.copy2)
+        return path
+
+    def staged(self):
+        return [name for name in os.listdir(os.path.join(self.rig.data, "staging"))
+                if name.endswith((".open", ".finished"))]
