@@ -34,6 +34,37 @@ std::vector<std::string> AsServerUser(std::vector<std::string> argv) {
   return argv;
 }
 
+// A cluster as initdb makes it, in `data`: copied from the first one that was made with these
+// arguments in this build directory, which takes a tenth of the time.
+void MakeCluster(const std::string& data, const std::string& password_path) {
+  namespace stdfs = std::filesystem;
+  const std::vector<std::string> how = {"-U",
+                                        "postgres",
+                                        "--no-sync",
+                                        "-E",
+                                        "UTF8",
+                                        "--locale=C.UTF-8",
+                                        "--auth-local=trust",
+                                        "--auth-host=scram-sha-256"};
+  std::string key = PostgresProgram("initdb");
+  for (const std::string& argument : how) key += argument;
+  const std::string kept = HOLDFAST_BIN_DIR "/../postgres-" +
+                           std::to_string(std::hash<std::string>()(key) % 1'000'000'007);
+  if (stdfs::exists(kept)) {
+    Run({"cp", "-a", kept, data});
+    return;
+  }
+  std::vector<std::string> argv = {PostgresProgram("initdb"), "-D", data,
+                                   "--pwfile=" + password_path};
+  argv.insert(argv.end(), how.begin(), how.end());
+  Run(AsServerUser(argv));
+  const std::string copy = kept + "." + std::to_string(::getpid());
+  Run({"cp", "-a", data, copy});
+  std::error_code taken;  // by another test that was faster
+  stdfs::rename(copy, kept, taken);
+  if (taken) stdfs::remove_all(copy);
+}
+
 }  // namespace
 
 std::string PostgresProgram(const std::string& name) {
@@ -61,9 +92,7 @@ PostgresServer::PostgresServer() : port_(FreePort()) {
       HOLDFAST_CHECK(::chown(path.c_str(), user->pw_uid, user->pw_gid) == 0);
     }
   }
-  Run(AsServerUser({PostgresProgram("initdb"), "-D", data, "-U", "postgres", "--no-sync", "-E",
-                    "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
-                    "--pwfile=" + (directory_ / "password")}));
+  MakeCluster(data, directory_ / "password");
   std::ofstream(data + "/postgresql.conf", std::ios::app)
       << "port = " << port_ << "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '"
       << directory_.path() << "'\nfsync = off\nfull_page_writes = off\nwal_level = logical\n"
