@@ -146,7 +146,7 @@ absl::StatusOr<Reply> Client::AskOnce(Request request, const Payload& payload,
   Sign(&request, options_.credentials, options_.region, env_.clock.Now());
   // Errors are read whole also where little is asked for.
   HttpClient::Outcome outcome =
-      http_.Exchange(request, payload, std::max(limit_bytes, kAnswerBytes));
+      http_.Exchange(request, payload, std::max(limit_bytes, kAnswerBytes), stop_.get_token());
   RETURN_IF_ERROR(outcome.unreadable);
   if (outcome.cut && IsDone(outcome.reply)) {
     *wait_for = kFirstWait;
@@ -189,7 +189,7 @@ absl::StatusOr<Reply> Client::Ask(Request request, const Payload& payload,
     absl::Duration wait_for = absl::ZeroDuration();
     auto reply = AskOnce(request, payload, limit_bytes, what, accepts, &wait_for);
     if (reply.ok() || wait_for == absl::ZeroDuration()) return reply;
-    if (tried >= options_.tries) {
+    if (tried >= options_.tries || stop_.stop_requested()) {
       return Error(KindOf(reply.status()), CodeOf(reply.status()),
                    fmt::format("{} (tried {} times)", MessageOf(reply.status()), tried),
                    HintOf(reply.status()));
@@ -198,7 +198,7 @@ absl::StatusOr<Reply> Client::Ask(Request request, const Payload& payload,
     env_.rng.Fill(reinterpret_cast<char*>(&random), sizeof random);
     const absl::Duration jittered = wait * (0.5 + random / 131072.0);
     env_.clock.SleepFor(std::max(wait_for > kFirstWait ? wait_for : absl::ZeroDuration(), jittered),
-                        {});
+                        stop_.get_token());
     wait = std::min(wait * 2, kLongestWait);
   }
 }

@@ -16,6 +16,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "common/env/env.h"
@@ -51,6 +52,9 @@ struct Part {
 class Client {
  public:
   Client(Env env, Options options);
+
+  // What is under way and what comes fails at once (kUnreachable): the process ends.
+  void Stop() { stop_.request_stop(); }
 
   const Options& options() const { return options_; }
   std::string place() const;  // "s3 bucket 'b' at https://…", for messages
@@ -95,6 +99,7 @@ class Client {
   const bool tls_;
   const std::string authority_;  // host and port
   HttpClient http_;
+  std::stop_source stop_;
   std::atomic<bool> has_conditions_ = true;
   std::mutex mutex_;  // guards the two below
   absl::Status refusal_;

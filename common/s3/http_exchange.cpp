@@ -11,6 +11,7 @@ namespace holdfast::s3 {
 namespace {
 
 constexpr long kConnectSeconds = 10;
+constexpr long kLeastBytesPerSecond = 1024;
 constexpr std::size_t kIdleHandles = 8;
 constexpr std::size_t kMaxHeaders = 100;
 
@@ -27,7 +28,12 @@ struct Exchanged {
   Reply reply;
   bool too_long = false;
   absl::Status unreadable;
+  std::stop_token stop;
 };
+
+int GoOn(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Exchanged*>(self)->stop.stop_requested() ? 1 : 0;
+}
 
 std::size_t TakeBody(char* data, std::size_t size, std::size_t count, void* self) {
   auto* exchanged = static_cast<Exchanged*>(self);
@@ -123,14 +129,14 @@ void HttpClient::Give(std::unique_ptr<Handle> handle) {
 }
 
 HttpClient::Outcome HttpClient::Exchange(const Request& request, const Payload& payload,
-                                         std::uint64_t limit_bytes) {
+                                         std::uint64_t limit_bytes, std::stop_token stop) {
   Outcome outcome;
   auto handle = Take();
   if (!handle->curl) {
     outcome.failure = "unable to start the HTTP client";
     return outcome;
   }
-  Exchanged exchanged{payload, limit_bytes, 0, {}, false, {}};
+  Exchanged exchanged{payload, limit_bytes, 0, {}, false, {}, std::move(stop)};
   const std::string url =
       (options_.tls ? "https://" : "http://") + request.host + EncodedTarget(request);
   handle->Set(CURLOPT_URL, url.c_str());
@@ -140,7 +146,7 @@ HttpClient::Outcome HttpClient::Exchange(const Request& request, const Payload& 
   handle->Set(CURLOPT_NOSIGNAL, 1L);
   handle->Set(CURLOPT_FOLLOWLOCATION, 0L);
   handle->Set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  handle->Set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  handle->Set(CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
   handle->Set(CURLOPT_LOW_SPEED_TIME,
               std::max(1L, static_cast<long>(absl::ToInt64Seconds(options_.stall_time))));
   handle->Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -149,6 +155,9 @@ HttpClient::Outcome HttpClient::Exchange(const Request& request, const Payload& 
   handle->Set(CURLOPT_WRITEDATA, &exchanged);
   handle->Set(CURLOPT_HEADERFUNCTION, &TakeHeader);
   handle->Set(CURLOPT_HEADERDATA, &exchanged);
+  handle->Set(CURLOPT_NOPROGRESS, 0L);
+  handle->Set(CURLOPT_XFERINFOFUNCTION, &GoOn);
+  handle->Set(CURLOPT_XFERINFODATA, &exchanged);
   handle->Set(CURLOPT_BUFFERSIZE, 256L << 10);
   if (request.method == "PUT") {
     handle->Set(CURLOPT_UPLOAD, 1L);

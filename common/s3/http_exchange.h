@@ -2,13 +2,14 @@
 //
 // Hides:      libcurl, its handles and options.
 // Invariants: no redirect is followed, no proxy of the environment used, certificates are verified
-//             (the system's CAs or `ca_file`); an answer is given up after kStallTime without a
-//             byte. Answers are kept up to `limit_bytes`; a longer one is told as such.
+//             (the system's CAs or `ca_file`); an exchange is given up after kStallTime at less
+//             than 1 KiB/s. Answers are kept up to `limit_bytes`; a longer one is told as such.
 // Threading:  any thread; each exchange takes a handle of its own.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,8 @@ class HttpClient {
     bool cut = false;         // the answer broke off
     bool too_long = false;    // longer than the limit; `reply.body` is its beginning
   };
-  Outcome Exchange(const Request& request, const Payload& payload, std::uint64_t limit_bytes);
+  Outcome Exchange(const Request& request, const Payload& payload, std::uint64_t limit_bytes,
+                   std::stop_token stop);
 
  private:
   struct Handle;

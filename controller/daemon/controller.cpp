@@ -74,6 +74,7 @@ struct Controller::Impl {
     stopping = true;
     if (http) http->SetStopping();
     if (collector) collector->Stop();
+    place->Stop();
     socket.reset();
     agent_connections.reset();
     enrollment.reset();

@@ -21,6 +21,10 @@ class StorePlace {
  public:
   static absl::StatusOr<std::unique_ptr<StorePlace>> Open(Env env, const ControllerConfig& config,
                                                           Takeover takeover = Takeover::kNo);
+  // Nobody waits for the bucket any longer.
+  void Stop() {
+    if (client_) client_->Stop();
+  }
   // The caller's, with the bucket mounted below the data directory.
   Env env() { return {env_.clock, env_.rng, mounted_ ? *mounted_ : env_.fs}; }
 

@@ -75,7 +75,8 @@ absl::Status Documents::Remove(const std::string& path) {
   std::lock_guard lock(mutex_);
   const std::string full = JoinPath(files_->root, path);
   const std::string directory = ParentPath(full);
-  if (files_->fs.IsObjectStore(full)) return files_->AfterWrite(files_->fs.Remove(full));
+  // Credentials that only add are no reason to refuse writes.
+  if (files_->fs.IsObjectStore(full)) return files_->fs.Remove(full);
   if (files_->fs.Exists(full)) {
     RETURN_IF_ERROR(files_->AfterWrite(files_->fs.Remove(full)));
   } else if (!files_->fs.Exists(directory)) {

@@ -38,14 +38,9 @@ std::vector<std::string> AsServerUser(std::vector<std::string> argv) {
 // arguments in this build directory, which takes a tenth of the time.
 void MakeCluster(const std::string& data, const std::string& password_path) {
   namespace stdfs = std::filesystem;
-  const std::vector<std::string> how = {"-U",
-                                        "postgres",
-                                        "--no-sync",
-                                        "-E",
-                                        "UTF8",
-                                        "--locale=C.UTF-8",
-                                        "--auth-local=trust",
-                                        "--auth-host=scram-sha-256"};
+  const std::vector<std::string> how = {
+      "-U",   "postgres",         "--no-sync",          "-E",
+      "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256"};
   std::string key = PostgresProgram("initdb");
   for (const std::string& argument : how) key += argument;
   const std::string kept = HOLDFAST_BIN_DIR "/../postgres-" +

@@ -79,12 +79,17 @@ FakeBucket::FakeBucket() : server_(std::make_unique<Server>()) {
       return;
     }
     // In chunks: httplib would take the asked range out of everything else, errors too.
-    answer.set_chunked_content_provider("application/octet-stream",
-                                        [body = reply.body](std::size_t, httplib::DataSink& sink) {
-                                          if (!body.empty()) sink.write(body.data(), body.size());
-                                          sink.done();
-                                          return true;
-                                        });
+    answer.set_chunked_content_provider(
+        "application/octet-stream",
+        [this, body = reply.body](std::size_t, httplib::DataSink& sink) {
+          while (crawls_ && sink.is_writable()) {
+            sink.write(" ", 1);
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          }
+          if (!body.empty()) sink.write(body.data(), body.size());
+          sink.done();
+          return true;
+        });
   };
   server_->http.Get("/.*", handle);
   server_->http.Put("/.*", handle);

@@ -49,6 +49,9 @@ class FakeBucket {
   // that is empty.
   void Fail(int status, std::string code, int times = 1'000'000, std::string method = "");
 
+  // Answers take all the time in the world, until false.
+  void Crawl(bool crawls) { crawls_ = crawls; }
+
   int requests() const { return requests_.load(); }
   std::map<std::string, std::string> objects() const;
   void Set(const std::string& key, std::string bytes);
@@ -76,6 +79,7 @@ class FakeBucket {
   std::map<std::string, Object> objects_;
   std::map<std::string, std::string> last_header_;
   std::atomic<int> requests_ = 0;
+  std::atomic<bool> crawls_ = false;
   std::atomic<bool> has_conditions_ = true;
   std::atomic<bool> has_lock_ = false;
 };

@@ -147,6 +147,18 @@ TEST_F(ClientTest, Row38NobodyAnswers) {
   EXPECT_NE(HintOf(status).find("endpoint"), std::string::npos);
 }
 
+// One byte a second is no answer, and the end of the process is not waited for.
+TEST_F(ClientTest, Row38AnAnswerThatCrawlsIsGivenUpAndStopEndsAll) {
+  bucket_.Set("a", "x");
+  auto client = NewClient([](Options* options) { options->tries = 1; });
+  bucket_.Crawl(true);
+  EXPECT_EQ(KindOf(client.Get("a", 10).status()), ErrorKind::kUnreachable);
+  bucket_.Crawl(false);
+  EXPECT_EQ(*client.Get("a", 10), "x");
+  client_.Stop();
+  EXPECT_EQ(KindOf(client_.Get("a", 10).status()), ErrorKind::kUnreachable);
+}
+
 TEST_F(ClientTest, Row39ARefusalIsToldAtOnceAndRememberedForFiveMinutes) {
   for (const char* code : {"InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}) {
     auto client = NewClient();
