@@ -239,5 +239,137 @@ INSTANTIATE_TEST_SUITE_P(Faults, CollectorUnderFault,
                          testing::Values(test::Fault::kError, test::Fault::kLateError,
                                          test::Fault::kNoSpace, test::Fault::kCrash));
 
+TEST_F(CollectorTest, AStoreThatTakesNoWritesIsLeftAlone) {
+  Backup(Range(0, 10));
+  auto pack = store_->CreatePack().value();
+  fs_->FailAt(0, test::Fault::kError);
+  ASSERT_FALSE(pack->Sync().ok());
+  const absl::Status status = Run().status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+  EXPECT_EQ(CodeOf(status), 5083);
+}
+
+TEST_F(CollectorTest, ARunStopsWhenItIsTold) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  std::stop_source stop;
+  stop.request_stop();
+  clock_.now += absl::Hours(24);
+  ASSERT_TRUE(Run().ok());
+  clock_.now += absl::Hours(24);
+  EXPECT_TRUE(
+      absl::IsCancelled(collector_->Run(Collector::Pace::kFast, stop.get_token()).status()));
+  RunToTheEnd();
+  ExpectReadable({2});
+}
+
+TEST_F(CollectorTest, WithoutAPolicyThatOfTheKindCounts) {
+  Backup(Range(0, 10));
+  EXPECT_FALSE(collector_->Explain(source_)->is_default);
+  ASSERT_TRUE(catalog_->collection().SetPolicy(source_, "").ok());
+  const auto found = collector_->Explain(source_);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->is_default);
+  EXPECT_EQ(PolicyText(found->policy), PolicyText(DefaultPolicy("postgres")));
+}
+
+TEST_F(CollectorTest, APreviewSaysWhatARunWouldDo) {
+  for (int run = 0; run < 8; ++run) Backup(Range(run * 10, run * 10 + 10));
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1").value(), "root").ok());
+  const auto doubted = collector_->Preview().value();
+  EXPECT_TRUE(doubted.trashed.empty());
+  ASSERT_EQ(doubted.notes.size(), 1u);
+  EXPECT_NE(doubted.notes[0].find("nothing of 'db' would expire"), std::string::npos);
+
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1000").value(), "root").ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  for (int day = 0; day < 3; ++day) {
+    EXPECT_TRUE(collector_->Preview()->purged.empty()) << "in the trash for two days";
+    clock_.now += absl::Hours(17);
+    ASSERT_TRUE(Run().ok());
+    if (day == 1) break;
+  }
+  clock_.now += absl::Hours(17);
+  const auto due = collector_->Preview().value();
+  EXPECT_EQ(due.purged, std::vector<std::string>{"db@1"});
+  EXPECT_GT(due.waiting_bytes, 0u);
+  EXPECT_EQ(Run()->purged, due.purged);
+
+  // What was swept leaves packs without anything in them.
+  clock_.now += absl::Hours(2);
+  ASSERT_TRUE(Run().ok());
+  ExpectReadable({2, 8});
+}
+
+// Two objects of one length change places: each reads whole, and is not what the catalog names.
+TEST_F(CollectorTest, AnObjectThatIsAnotherOneIsNotCopied) {
+  Backup(Range(0, 10));
+  Backup({0, 1, 50});
+  std::map<std::uint32_t, std::vector<int>> by_length;
+  for (const int chunk : {0, 1}) {
+    by_length[catalog_->Locate(sealing_.domain(), {Id(chunk)}).value()[0].length_bytes].push_back(
+        chunk);
+  }
+  ASSERT_EQ(by_length.size(), 1u) << "this test needs two objects of one length";
+  const auto a = catalog_->Locate(sealing_.domain(), {Id(0)}).value()[0];
+  const auto b = catalog_->Locate(sealing_.domain(), {Id(1)}).value()[0];
+  const std::string path = directory_ / ("data/store/" + layout::PackPath(a.pack.name));
+  Bytes bytes = RealFileSystem().ReadFile(path).value();
+  std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(a.offset_bytes),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(a.offset_bytes + a.length_bytes),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(b.offset_bytes));
+  std::filesystem::remove(path);
+  Check(RealFileSystem().WriteAtomically(path, bytes));
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  RunToTheEnd();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_FALSE(catalog_->FindChunks(sealing_.domain(), {Id(0)}).value()[0].live);
+}
+
+TEST_F(CollectorTest, ARecordThatDoesNotReadKeepsItsPlaceInTheQueue) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  const std::string record = directory_ / ("data/store/" + layout::RecordPath(source_, 1));
+  const Bytes bytes = RealFileSystem().ReadFile(record).value();
+  std::filesystem::remove(record);
+  std::filesystem::create_directory(record);
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  absl::Status last;
+  for (int day = 0; day < 4; ++day) {
+    clock_.now += absl::Hours(24);
+    last = Run().status();
+  }
+  EXPECT_FALSE(last.ok());
+  std::filesystem::remove(record);
+  Check(RealFileSystem().WriteAtomically(record, bytes));
+  EXPECT_TRUE(Run().ok());
+  EXPECT_FALSE(std::filesystem::exists(record));
+}
+
+TEST_F(CollectorTest, APackThatDoesNotReadKeepsTheEnvelopesOfItsDomain) {
+  Backup(Range(0, 10));
+  Backup({0, 1, 2, 3, 4, 5, 6, 7, 8, 50});
+  Backup({60});
+  const std::string path =
+      directory_ /
+      ("data/store/" +
+       layout::PackPath(catalog_->Locate(sealing_.domain(), {Id(60)}).value()[0].pack.name));
+  const Bytes bytes = RealFileSystem().ReadFile(path).value();
+  std::filesystem::remove(path);
+  std::filesystem::create_directory(path);
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}, "root").ok());
+  RunToTheEnd();
+  EXPECT_TRUE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok()) << "it may be needed";
+  std::filesystem::remove(path);
+  Check(RealFileSystem().WriteAtomically(path, bytes));
+  ASSERT_TRUE(Run().ok());
+  EXPECT_FALSE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok());
+  ExpectReadable({3});
+}
+
 }  // namespace
 }  // namespace holdfast::retention
