@@ -33,6 +33,9 @@ TEST_F(CollectorThreadTest, RunsAtTheStartDailyAndWhenWoken) {
   thread.Wake();
   clock.Pass(1);
   EXPECT_EQ(Kept(), 1u) << "woken";
+  thread.Wake();
+  clock.Pass(1);
+  EXPECT_EQ(Kept(), 1u) << "nothing to do";
 }
 
 TEST_F(CollectorThreadTest, TriesAgainAnHourAfterAFailure) {
