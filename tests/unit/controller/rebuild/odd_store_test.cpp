@@ -31,7 +31,9 @@ class OddStoreTest : public testing::Test {
   }
   RebuildReport Run(FileSystem& fs = RealFileSystem()) {
     catalog_.reset();
-    RebuildOptions options{store_.data_directory(), Bytes(16, 'c'), {}};
+    RebuildOptions options;
+    options.data_directory = store_.data_directory();
+    options.controller_id = Bytes(16, 'c');
     options.progress = [this](const std::string& line) { progress_.push_back(line); };
     auto report = RebuildCatalog({RealClock(), RealRng(), fs}, options);
     EXPECT_TRUE(report.ok()) << report.status();
@@ -57,7 +59,9 @@ class OddStoreTest : public testing::Test {
 TEST_F(OddStoreTest, WithoutASignedListOfRecipientsNothingIsMade) {
   Commit(store_, content_);
   std::ofstream(store_.Path(layout::RecipientsPath(1)), std::ios::trunc) << "no list";
-  const auto report = RebuildCatalog(RealEnv(), {store_.data_directory(), Bytes(16, 'c'), {}});
+  RebuildOptions options;
+  options.data_directory = store_.data_directory();
+  const auto report = RebuildCatalog(RealEnv(), options);
   EXPECT_EQ(KindOf(report.status()), ErrorKind::kIntegrity) << report.status();
   EXPECT_EQ(CodeOf(report.status()), 5075);
   EXPECT_FALSE(stdfs::exists(store_.data_directory() + "/catalog/catalog.db"));

@@ -28,7 +28,9 @@ TEST(PackIndexesTest, TheOneThatWasNotUsedLongestGoes) {
     ASSERT_TRUE(index.ok()) << index.status();
     EXPECT_EQ((*index)->entries[0].id, object.id);
     std::filesystem::remove(name(number));
-    if (number == kMost - 1) EXPECT_TRUE(indexes.Get(name(0)).ok()) << "used just now";
+    if (number == kMost - 1) {
+      EXPECT_TRUE(indexes.Get(name(0)).ok()) << "used just now";
+    }
   }
   EXPECT_TRUE(indexes.Get(name(0)).ok());
   EXPECT_TRUE(absl::IsNotFound(indexes.Get(name(1)).status())) << "it has to be read again";

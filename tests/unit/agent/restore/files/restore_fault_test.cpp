@@ -336,7 +336,8 @@ TEST_F(RestoreFilesFaultTest, TargetsThatCannotBeDirectoriesAreRefused) {
 class RestoreFilesAsNobodyTest : public RestoreFilesFaultTest {
  protected:
   RestoreFilesAsNobodyTest() {
-    if (::geteuid() == 0) EXPECT_EQ(::chown(directory_.path().c_str(), kNobody, kNobody), 0);
+    if (::geteuid() != 0) return;
+    EXPECT_EQ(::chown(directory_.path().c_str(), kNobody, kNobody), 0);
   }
 };
 
