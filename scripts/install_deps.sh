@@ -16,7 +16,7 @@ build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.
 servers="postgresql-15 redis-server"
-test="ccache mold $servers acl attr clang-14 clang-format-14 systemd prometheus
+test="ccache mold gcovr $servers acl attr clang-14 clang-format-14 systemd prometheus
   python3-aiosmtpd radosgw ceph-mon ceph-osd"
 package="dpkg-dev debhelper lintian debootstrap"
 

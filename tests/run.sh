@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds Holdfast and runs every test: first the release build with all of it, then the core (formats,
-# engine, catalog, store, replay of the fuzz corpora) under AddressSanitizer and UndefinedBehaviourSanitizer. Works in a clean clone, as root or not.
+# engine, catalog, store, restores, replay of the fuzz corpora) under AddressSanitizer and UndefinedBehaviourSanitizer;
+# last, as root, whether a test runs every line of what keeps and brings back backups (scripts/coverage.sh). Works in a
+# clean clone, as root or not.
 #   tests/run.sh             everything (what CI runs)
 #   tests/run.sh --quick     the release build without the tests that start servers
 #   tests/run.sh --no-asan   the release build only
@@ -11,6 +13,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 asan=yes
+measured=yes
+# Some lines restore what only root may.
+[ "$(id -u)" -eq 0 ] || measured=no
 select="-LE packages"
 packages=""
 for option in "$@"; do
@@ -57,14 +62,15 @@ build release all OFF
 if [ "$asan" = yes ]; then
   # Beside the tests, which come first and wait for servers much of their time.
   politely="nice -n 19"
-  build asan core_tests ON >"$logs/build-asan" 2>&1 &
+  { build asan core_tests ON && if [ "$measured" = yes ]; then $politely scripts/coverage.sh --build; fi; } \
+    >"$logs/build-asan" 2>&1 &
   asan_build=$!
 fi
 # $select is one option or none.
 # shellcheck disable=SC2086
 run_tests release $select
 if [ "$asan" = yes ]; then
-  echo "== asan: build"
+  echo "== asan and coverage: build"
   wait "$asan_build" || { cat "$logs/build-asan"; exit 1; }
   asan_build=""
   tail -n 1 "$logs/build-asan"
@@ -72,6 +78,14 @@ if [ "$asan" = yes ]; then
   export UBSAN_OPTIONS=print_stacktrace=1
   # Not the models with a planted defect: what they prove was proven above.
   run_tests asan -E Mutant
+  echo "== coverage"
+  if [ "$measured" = no ]; then
+    echo "coverage: not measured, because it needs root" | tee -a "$logs/summaries"
+  else
+    scripts/coverage.sh --gate >"$logs/coverage" 2>&1 || status=1
+    cat "$logs/coverage"
+    { echo "coverage:"; tail -n 40 "$logs/coverage" | grep -E "lines: |not run|ERROR|error"; } >>"$logs/summaries" || true
+  fi
 fi
 
 echo "== summary"

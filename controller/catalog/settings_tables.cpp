@@ -49,10 +49,9 @@ absl::Status RunWith(SqliteDb& db, const char* sql, std::span<const Bytes> cells
       return db.Run(sql, cells[0], cells[1], cells[2]);
     case 5:
       return db.Run(sql, cells[0], cells[1], cells[2], cells[3], cells[4]);
-    case 7:
-      return db.Run(sql, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6]);
     default:
-      HOLDFAST_CHECK(false);
+      HOLDFAST_CHECK(cells.size() == 7);
+      return db.Run(sql, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6]);
   }
 }
 

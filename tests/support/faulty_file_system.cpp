@@ -22,6 +22,9 @@ class FaultyFile final : public File {
     return decision == Decision::kDo ? absl::OkStatus() : fs_.Failure();
   }
   absl::StatusOr<Bytes> ReadAt(std::uint64_t offset, std::size_t size) const override {
+    if (path_ == fs_.bad_path_ && offset <= fs_.bad_offset_ && fs_.bad_offset_ < offset + size) {
+      return ErrnoError(EIO, 1001, "unable to read (made up)");
+    }
     return real_->ReadAt(offset, size);
   }
   absl::StatusOr<std::uint64_t> Size() const override { return real_->Size(); }
@@ -91,7 +94,8 @@ void FaultyFileSystem::LosePower(bool keep_half) {
 }
 
 absl::StatusOr<std::unique_ptr<File>> FaultyFileSystem::OpenRead(const std::string& path) {
-  return real_.OpenRead(path);
+  ASSIGN_OR_RETURN(auto file, real_.OpenRead(path));
+  return std::make_unique<FaultyFile>(*this, std::move(file), path);
 }
 
 absl::StatusOr<std::unique_ptr<File>> FaultyFileSystem::Create(const std::string& path) {

@@ -43,6 +43,11 @@ class FaultyFileSystem final : public FileSystem {
   absl::Status WriteAtomically(const std::string& path, ByteView bytes, unsigned mode) override;
   absl::StatusOr<Bytes> ReadSecret(const std::string& path) override;
 
+  // Reads of this file that touch the byte fail (EIO), as from a bad sector. "": none does.
+  void FailReadsAt(std::string path, std::uint64_t offset) {
+    bad_path_ = std::move(path);
+    bad_offset_ = offset;
+  }
   void SetFreeBytes(std::uint64_t bytes) { free_bytes_ = bytes; }
 
  private:
@@ -58,6 +63,8 @@ class FaultyFileSystem final : public FileSystem {
   int steps_left_ = 0;
   bool fired_ = false;
   bool dead_ = false;
+  std::string bad_path_;
+  std::uint64_t bad_offset_ = 0;
   std::uint64_t free_bytes_ = 1ull << 40;
   std::map<std::string, std::uint64_t> synced_bytes_;  // of files opened for writing
 };

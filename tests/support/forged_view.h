@@ -53,6 +53,7 @@ class ForgedView final : public SnapshotView {
   absl::Status Read(const Entry& entry,
                     absl::FunctionRef<absl::Status(ByteView)> consume) const override {
     if (on_read_) on_read_();
+    RETURN_IF_ERROR(read_failure_);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       // Duplicates are told apart by their size.
       if (entries_[i].path == entry.path && entries_[i].content_bytes == entry.content_bytes) {
@@ -62,6 +63,7 @@ class ForgedView final : public SnapshotView {
     return Error(ErrorKind::kNotFound, 3004, "no such entry");
   }
   void MakeEndless() { endless_ = true; }
+  void FailReads(absl::Status failure) { read_failure_ = std::move(failure); }
   void OnRead(std::function<void()> hook) { on_read_ = std::move(hook); }
 
  private:
@@ -74,6 +76,7 @@ class ForgedView final : public SnapshotView {
   std::vector<Entry> entries_;
   std::vector<Bytes> contents_;
   bool endless_ = false;
+  absl::Status read_failure_;
   std::function<void()> on_read_;
 };
 

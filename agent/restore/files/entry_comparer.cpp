@@ -12,31 +12,6 @@
 #include "fmt/format.h"
 
 namespace holdfast::restore {
-namespace {
-
-mode_t FormatOf(EntryType type) {
-  switch (type) {
-    case EntryType::kFile:
-    case EntryType::kHardlink:
-      return S_IFREG;
-    case EntryType::kDirectory:
-      return S_IFDIR;
-    case EntryType::kSymlink:
-      return S_IFLNK;
-    case EntryType::kFifo:
-      return S_IFIFO;
-    case EntryType::kSocket:
-      return S_IFSOCK;
-    case EntryType::kCharacterDevice:
-      return S_IFCHR;
-    case EntryType::kBlockDevice:
-      return S_IFBLK;
-  }
-  return 0;
-}
-
-}  // namespace
-
 // An incomplete entry was reported already, with what could not be set.
 void EntryComparer::Report(const Entry& entry, const std::string& problem) {
   if (!problem.empty() && !ledger_.IsIncomplete(entry.path)) {

@@ -280,26 +280,10 @@ absl::Status EntryWriter::MakeSymlinkOrSpecial(const Entry& entry, const std::st
     return absl::OkStatus();
   }
   const auto make = [&](int directory_fd, const char* name) {
-    int result = 0;
-    switch (entry.type) {
-      case EntryType::kSymlink:
-        result = ::symlinkat(entry.link_target.c_str(), directory_fd, name);
-        break;
-      case EntryType::kFifo:
-        result = ::mknodat(directory_fd, name, S_IFIFO | 0600, 0);
-        break;
-      case EntryType::kSocket:
-        result = ::mknodat(directory_fd, name, S_IFSOCK | 0600, 0);
-        break;
-      case EntryType::kCharacterDevice:
-        result = ::mknodat(directory_fd, name, S_IFCHR | 0600, entry.device);
-        break;
-      case EntryType::kBlockDevice:
-        result = ::mknodat(directory_fd, name, S_IFBLK | 0600, entry.device);
-        break;
-      default:
-        return EINVAL;
-    }
+    const int result =
+        entry.type == EntryType::kSymlink
+            ? ::symlinkat(entry.link_target.c_str(), directory_fd, name)
+            : ::mknodat(directory_fd, name, FormatOf(entry.type) | 0600, entry.device);
     return result == 0 ? 0 : errno;
   };
   return Make(entry, path, make, [&](const Place& place) -> absl::StatusOr<Fate> {

@@ -69,6 +69,13 @@ std::vector<char>& AttributeBuffer() {
 
 }  // namespace
 
+mode_t FormatOf(EntryType type) {
+  if (type == EntryType::kSymlink) return S_IFLNK;
+  if (type == EntryType::kFifo) return S_IFIFO;
+  if (type == EntryType::kSocket) return S_IFSOCK;
+  return type == EntryType::kCharacterDevice ? S_IFCHR : S_IFBLK;
+}
+
 MetadataPolicy::MetadataPolicy(const FilesRestoreOptions& options, RestoreLedger& ledger)
     : options_(options), ledger_(ledger), is_root_(::geteuid() == 0), own_user_id_(::geteuid()) {}
 

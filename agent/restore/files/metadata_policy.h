@@ -21,6 +21,9 @@
 
 namespace holdfast::restore {
 
+// The file type in st_mode of a symlink or special file.
+mode_t FormatOf(EntryType type);
+
 class MetadataPolicy {
  public:
   MetadataPolicy(const FilesRestoreOptions& options, RestoreLedger& ledger);

@@ -10,9 +10,11 @@
 #include "common/base/error.h"
 #include "common/format/layout.h"
 #include "controller/rebuild/rebuild.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/sealed_objects.h"
 #include "tests/support/sealed_snapshot.h"
 #include "tests/support/seeded_rng.h"
+#include "tests/support/stepped_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::rebuild {
@@ -213,6 +215,30 @@ TEST_F(SettingsCopyTest, TheKeyIsMadeOnceAndAFileThatIsNoneIsRefused) {
   EXPECT_EQ(FindSettingsSigner(RealFileSystem(), path)->value(), made->public_key);
   Check(RealFileSystem().WriteAtomically(path, "short", 0600));
   EXPECT_EQ(CodeOf(LoadOrMakeSettingsKey(RealEnv(), path).status()), 5098);
+}
+
+TEST_F(SettingsCopyTest, TheThreadFollowsAndOutlivesAFailure) {
+  EXPECT_EQ(SettingsKeyPath("/data"), "/data/identity/settings.key");
+  test::FaultyFileSystem fs;
+  store_.reset();
+  std::vector<store::RecoveredPack> recovered;
+  store_ = store::Store::Open({RealClock(), RealRng(), fs}, sealed_.data_directory(), &recovered)
+               .value();
+  test::SteppedClock clock;
+  copy_ = std::make_unique<SettingsCopy>(Env{clock, RealRng(), fs}, *catalog_, *store_, key_);
+  copy_->Start();
+  clock.Pass(1);
+  const std::uint64_t before = NewestGeneration();
+  SetEverything();
+  fs.FailAt(0, test::Fault::kError);
+  clock.Pass(2);
+  EXPECT_EQ(NewestGeneration(), before);
+  fs.Heal();
+  ASSERT_TRUE(store_->Probe().ok());
+  clock.Pass(1);
+  EXPECT_EQ(NewestGeneration(), before + 1);
+  copy_.reset();  // before its clock and its files
+  store_.reset();
 }
 
 }  // namespace

@@ -239,5 +239,168 @@ INSTANTIATE_TEST_SUITE_P(Faults, CollectorUnderFault,
                          testing::Values(test::Fault::kError, test::Fault::kLateError,
                                          test::Fault::kNoSpace, test::Fault::kCrash));
 
+TEST_F(CollectorTest, AStoreThatTakesNoWritesIsLeftAlone) {
+  Backup(Range(0, 10));
+  auto pack = store_->CreatePack().value();
+  fs_->FailAt(0, test::Fault::kError);
+  ASSERT_FALSE(pack->Sync().ok());
+  const absl::Status status = Run().status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+  EXPECT_EQ(CodeOf(status), 5083);
+}
+
+TEST_F(CollectorTest, ARunStopsWhenItIsTold) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  std::stop_source stop;
+  stop.request_stop();
+  clock_.now += absl::Hours(24);
+  ASSERT_TRUE(Run().ok());
+  clock_.now += absl::Hours(24);
+  EXPECT_TRUE(
+      absl::IsCancelled(collector_->Run(Collector::Pace::kFast, stop.get_token()).status()));
+  RunToTheEnd();
+  ExpectReadable({2});
+}
+
+TEST_F(CollectorTest, WithoutAPolicyThatOfTheKindCounts) {
+  Backup(Range(0, 10));
+  EXPECT_FALSE(collector_->Explain(source_)->is_default);
+  ASSERT_TRUE(catalog_->collection().SetPolicy(source_, "").ok());
+  const auto found = collector_->Explain(source_);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->is_default);
+  EXPECT_EQ(PolicyText(found->policy), PolicyText(DefaultPolicy("postgres")));
+}
+
+TEST_F(CollectorTest, APreviewSaysWhatARunWouldDo) {
+  for (int run = 0; run < 8; ++run) Backup(Range(run * 10, run * 10 + 10));
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1").value(), "root").ok());
+  const auto doubted = collector_->Preview().value();
+  EXPECT_TRUE(doubted.trashed.empty());
+  ASSERT_EQ(doubted.notes.size(), 1u);
+  EXPECT_NE(doubted.notes[0].find("nothing of 'db' would expire"), std::string::npos);
+
+  ASSERT_TRUE(collector_->SetPolicy(source_, ParsePolicy("last=1000").value(), "root").ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  for (int day = 0; day < 3; ++day) {
+    EXPECT_TRUE(collector_->Preview()->purged.empty()) << "in the trash for two days";
+    clock_.now += absl::Hours(17);
+    ASSERT_TRUE(Run().ok());
+    if (day == 1) break;
+  }
+  clock_.now += absl::Hours(17);
+  const auto due = collector_->Preview().value();
+  EXPECT_EQ(due.purged, std::vector<std::string>{"db@1"});
+  EXPECT_GT(due.waiting_bytes, 0u);
+  EXPECT_EQ(Run()->purged, due.purged);
+
+  // What was swept leaves packs without anything in them.
+  clock_.now += absl::Hours(2);
+  ASSERT_TRUE(Run().ok());
+  ExpectReadable({2, 8});
+}
+
+// A pack of ten objects of which the catalog knows as many as `known`: the others were stored and
+// never promised. With `swapped` ids it takes the first two for each other.
+class CollectorPackTest : public CollectorTest {
+ protected:
+  std::vector<PackEntry> AddPack(std::size_t known, bool swapped) {
+    auto pack = store_->CreatePack().value();
+    const std::int64_t row = catalog_->AddOpenPack(sealing_.domain(), pack->number()).value();
+    std::vector<PackEntry> entries;
+    for (int chunk = 100; chunk < 110; ++chunk) {
+      entries.push_back(pack->Append(Id(chunk), sealing_.Seal(Plain(chunk))).value());
+    }
+    if (swapped) std::swap(entries[0].id, entries[1].id);
+    entries.resize(known);
+    Check(pack->Sync());
+    Check(catalog_->AddChunks(row, entries, {}));
+    const std::uint64_t size = pack->size_bytes();
+    Check(catalog_->FinishPack(row, pack->Finish().value(), size));
+    Check(store_->Settle(pack->number()));
+    return entries;
+  }
+};
+
+TEST_F(CollectorPackTest, APreviewCountsPacksWithLittleOrNothingInThem) {
+  AddPack(1, false);
+  const auto preview = collector_->Preview().value();
+  EXPECT_EQ(preview.repacked_packs, 1u);
+  EXPECT_EQ(preview.removed_packs, 0u);
+  EXPECT_GT(preview.freed_bytes, 0u);
+  const auto report = Run().value();
+  EXPECT_EQ(report.repacked_packs, preview.repacked_packs);
+  EXPECT_LE(report.freed_bytes, preview.freed_bytes);
+}
+
+TEST_F(CollectorPackTest, AFullDiskCopiesNothingAndLosesNothing) {
+  const auto entries = AddPack(1, false);
+  fs_->SetFreeBytes(1000);
+  const auto full = Run();
+  ASSERT_TRUE(full.ok()) << full.status();
+  ASSERT_EQ(full->notes.size(), 1u);
+  EXPECT_EQ(full->notes[0].find("not everything was copied together: "), 0u) << full->notes[0];
+  EXPECT_EQ(full->repacked_packs, 0u);
+  EXPECT_TRUE(catalog_->FindChunks(sealing_.domain(), {entries[0].id}).value()[0].live);
+  fs_->SetFreeBytes(1ull << 40);
+  EXPECT_EQ(Run()->repacked_packs, 1u);
+  EXPECT_TRUE(catalog_->FindChunks(sealing_.domain(), {entries[0].id}).value()[0].live);
+}
+
+TEST_F(CollectorPackTest, AnObjectThatIsAnotherOneIsNotCopied) {
+  const auto entries = AddPack(2, true);
+  ASSERT_TRUE(Run().ok());
+  for (const PackEntry& entry : entries) {
+    EXPECT_FALSE(catalog_->FindChunks(sealing_.domain(), {entry.id}).value()[0].live);
+  }
+  EXPECT_EQ(FilesIn("packs"), 1u) << "somebody may be able to mend it";
+}
+
+TEST_F(CollectorTest, ARecordThatDoesNotReadKeepsItsPlaceInTheQueue) {
+  Backup(Range(0, 10));
+  Backup(Range(10, 20));
+  const std::string record = directory_ / ("data/store/" + layout::RecordPath(source_, 1));
+  const Bytes bytes = RealFileSystem().ReadFile(record).value();
+  std::filesystem::remove(record);
+  std::filesystem::create_directory(record);
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1}, "root").ok());
+  absl::Status last;
+  for (int day = 0; day < 4; ++day) {
+    clock_.now += absl::Hours(24);
+    last = Run().status();
+  }
+  EXPECT_FALSE(last.ok());
+  std::filesystem::remove(record);
+  Check(RealFileSystem().WriteAtomically(record, bytes));
+  EXPECT_TRUE(Run().ok());
+  EXPECT_FALSE(std::filesystem::exists(record));
+}
+
+TEST_F(CollectorTest, APackThatDoesNotReadKeepsTheEnvelopesOfItsDomain) {
+  Backup(Range(0, 10));
+  Backup({0, 1, 2, 3, 4, 5, 6, 7, 8, 50});
+  Backup({60});
+  const std::string path =
+      directory_ /
+      ("data/store/" +
+       layout::PackPath(catalog_->Locate(sealing_.domain(), {Id(60)}).value()[0].pack.name));
+  const Bytes bytes = RealFileSystem().ReadFile(path).value();
+  std::filesystem::remove(path);
+  std::filesystem::create_directory(path);
+  ASSERT_TRUE(Run().ok());
+  ASSERT_TRUE(collector_->Forget(source_, {1, 2}, "root").ok());
+  RunToTheEnd();
+  EXPECT_TRUE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok()) << "it may be needed";
+  std::filesystem::remove(path);
+  Check(RealFileSystem().WriteAtomically(path, bytes));
+  ASSERT_TRUE(Run().ok());
+  EXPECT_FALSE(store_->GetEnvelope(sealing_.domain(), keys_[1]).ok());
+  ExpectReadable({3});
+}
+
 }  // namespace
 }  // namespace holdfast::retention

@@ -10,6 +10,9 @@
 
 #include "common/base/error.h"
 #include "common/format/layout.h"
+#include "controller/scrub/scrub_state.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/stepped_clock.h"
 #include "tests/unit/controller/store/store_fixture.h"
 
 namespace holdfast::scrub {
@@ -301,6 +304,76 @@ TEST_F(ScrubberTest, ARunStopsWhenItIsTold) {
   const auto report = scrubber_->Run(ScrubScope::kAll, [](const auto&) { return false; });
   EXPECT_TRUE(absl::IsCancelled(report.status()));
   EXPECT_EQ(scrubber_->completed(), absl::InfinitePast());
+}
+
+TEST_F(ScrubberTest, TheRestOfARoundLeavesOutWhatWasRead) {
+  std::vector<PackName> names = {WritePack({10'000}).name, WritePack({10'000}).name};
+  std::sort(names.begin(), names.end());
+  const auto first = scrubber_->Run(ScrubScope::kRestOfRound,
+                                    [](const auto& progress) { return progress.packs_done == 0; });
+  ASSERT_TRUE(absl::IsCancelled(first.status()));
+  std::uint64_t total = 0;
+  const auto all = scrubber_->Run(ScrubScope::kRestOfRound, [&](const auto& progress) {
+    total = progress.packs_total;
+    return true;
+  });
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(total, 2u) << "a pack counts as read when the run went on after it";
+  EXPECT_EQ(all->packs, 2u);
+  EXPECT_EQ(scrubber_->completed(), clock_.Now());
+
+  ScrubState state = LoadScrubState(env_.fs, directory_ / "scrub.state");
+  state.position = names[0];
+  ASSERT_TRUE(SaveScrubState(env_.fs, directory_ / "scrub.state", state).ok());
+  Open(2);
+  const auto rest = scrubber_->Run(ScrubScope::kRestOfRound, [](const auto&) { return true; });
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(rest->packs, 1u);
+}
+
+// A store that takes no writes is no reason to call anything lost.
+TEST_F(ScrubberTest, WhatCannotBeRepairedNowIsSaidAndNotMarked) {
+  const Written pack = WritePack({10'000});
+  test::FaultyFileSystem fs;
+  scrubber_.reset();
+  store_.reset();
+  std::vector<store::RecoveredPack> recovered;
+  const Env env{clock_, RealRng(), fs};
+  store_ = store::Store::Open(env, directory_.path(), &recovered, 2).value();
+  Scrubber scrubber(env, *catalog_, *store_, directory_ / "scrub.state", options_);
+  const auto run = [&] {
+    fs.FailAt(0, test::Fault::kError);
+    return scrubber.Run(ScrubScope::kAll, [](const auto&) { return true; }).status();
+  };
+  Spoil(PackPath(pack.name), 3'000);
+  absl::Status status = run();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnreachable) << status;
+  EXPECT_EQ(CodeOf(status), 5079);
+  EXPECT_NE(MessageOf(status).find("unable to repair pack " + pack.name.hex()), std::string::npos);
+  EXPECT_TRUE(IsLive(pack.entries[0].id));
+
+  fs.Heal();
+  ASSERT_TRUE(scrubber.Run(ScrubScope::kAll, [](const auto&) { return true; }).ok());
+  stdfs::remove(ParityPath(pack.name));
+  status = run();
+  EXPECT_EQ(CodeOf(status), 5079) << status;
+  EXPECT_NE(MessageOf(status).find("unable to write the parity of pack"), std::string::npos);
+  EXPECT_TRUE(IsLive(pack.entries[0].id));
+}
+
+TEST_F(ScrubberTest, TheThreadReadsWhatIsDueAndOutlivesAFailure) {
+  const Written pack = WritePack({10'000});
+  stdfs::remove(ParityPath(pack.name));
+  test::SteppedClock clock;
+  options_.period = absl::Hours(1000);
+  // Where the state cannot be written, packs are read all the same.
+  Scrubber scrubber({clock, RealRng(), RealFileSystem()}, *catalog_, *store_,
+                    directory_ / "missing/scrub.state", options_);
+  scrubber.Start();
+  clock.Pass(1);  // a round begins
+  EXPECT_FALSE(stdfs::exists(ParityPath(pack.name)));
+  clock.Pass(3);  // a look, the pace of reading, and a look after the failure
+  EXPECT_TRUE(stdfs::exists(ParityPath(pack.name)));
 }
 
 }  // namespace

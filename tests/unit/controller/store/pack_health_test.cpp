@@ -190,6 +190,24 @@ TEST_F(PackHealthTest, ACheckStopsWhenItIsTold) {
             PackCheck::kStopped);
 }
 
+// Sectors that the disk does not give: what lies around them is enough to make them anew.
+TEST_F(PackHealthTest, ASectorThatDoesNotReadIsRepaired) {
+  FaultyFileSystem fs;
+  opened_.store.reset();
+  opened_ = OpenStore(directory_.path(), fs, 2);
+  fs.FailReadsAt(path_, 300);
+  EXPECT_EQ(Check(), PackCheck::kRepaired);
+  fs.FailReadsAt("", 0);
+  EXPECT_TRUE(Load(path_) == whole_);
+  EXPECT_EQ(Check(), PackCheck::kSound);
+}
+
+TEST_F(PackHealthTest, AFileLargerThanAnyPackIsNotReadIntoMemory) {
+  stdfs::resize_file(path_, kMaxParityPackBytes + 1);
+  EXPECT_EQ(opened_.store->CheckPack(name_, {}).value(), PackCheck::kDamaged);
+  EXPECT_EQ(stdfs::file_size(path_), kMaxParityPackBytes + 1) << "it stays as it is";
+}
+
 class ParityUnderFault : public testing::TestWithParam<Fault> {};
 
 TEST_P(ParityUnderFault, AFinishedPackIsWholeAndGetsItsParityLater) {

@@ -10,6 +10,7 @@
 
 #include "common/format/layout.h"
 #include "common/format/pack_file.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/unit/controller/store/store_fixture.h"
 
 namespace holdfast::store {
@@ -216,6 +217,47 @@ TEST_F(StoreTest, FilesAreForTheOwnerOnly) {
     files += file.is_regular_file();
   }
   EXPECT_GE(files, 3);
+}
+
+TEST_F(StoreTest, WhatIsSetAsideIsThereUntilItIsDropped) {
+  stdfs::create_directories(directory_ / "staging");
+  std::ofstream(directory_ / "staging/7.open") << "this is no pack";
+  Opened opened = OpenStore(directory_.path());
+  ASSERT_EQ(opened.store->ListSetAside().value(), std::vector<std::uint64_t>{7});
+  ASSERT_TRUE(opened.store->DropSetAside(7).ok());
+  EXPECT_TRUE(opened.store->ListSetAside()->empty());
+  EXPECT_TRUE(opened.store->DropSetAside(7).ok()) << "again, as after a crash";
+}
+
+TEST_F(StoreTest, DocumentsOfAnAgentAreReplacedAndItsRemovalIsMarked) {
+  Opened opened = OpenStore(directory_.path());
+  const auto domain = RealRng().DrawFixed<DomainId>();
+  const auto agent = RealRng().DrawFixed<AgentId>();
+  ASSERT_TRUE(opened.store->PutIdentity(domain, agent, "first", "secrets").ok());
+  ASSERT_TRUE(opened.store->ReplaceIdentity(domain, agent, "second").ok());
+  EXPECT_EQ(opened.store->GetIdentity(domain, agent).value(), "second");
+  const std::string mark = directory_ / ("store/" + layout::RemovedMarkPath(domain, agent));
+  EXPECT_FALSE(stdfs::exists(mark));
+  ASSERT_TRUE(opened.store->MarkAgentRemoved(domain, agent).ok());
+  EXPECT_TRUE(stdfs::exists(mark));
+}
+
+TEST_F(StoreTest, FreeBytesAreThoseOfItsDisk) {
+  test::FaultyFileSystem fs;
+  fs.SetFreeBytes(12'345);
+  EXPECT_EQ(OpenStore(directory_.path(), fs).store->FreeBytes().value(), 12'345u);
+}
+
+TEST_F(StoreTest, ANumberThatDoesNotReadIsNotGuessed) {
+  OpenStore(directory_.path()).store->CreatePack().value()->Finish().IgnoreError();
+  for (const char* text : {"many", "0", ""}) {
+    std::ofstream(directory_ / "staging/next", std::ios::trunc) << text;
+    std::vector<RecoveredPack> recovered;
+    const absl::Status status = Store::Open(RealEnv(), directory_.path(), &recovered).status();
+    EXPECT_EQ(KindOf(status), ErrorKind::kIntegrity) << status;
+    EXPECT_EQ(CodeOf(status), 5013);
+    EXPECT_NE(HintOf(status), "");
+  }
 }
 
 }  // namespace

@@ -158,6 +158,20 @@ TEST_F(EntryComparerTest, AHoleThatHasContent) {
   ExpectFound("sparse", "has content");
 }
 
+// The hole before the last extent, not only the one behind it.
+TEST_F(EntryComparerTest, AHoleBetweenExtentsThatHasContent) {
+  Entry& entry = snapshot_.mutable_entries().at("sparse");
+  ASSERT_EQ(entry.extents->size(), 1u);
+  ASSERT_EQ(entry.extents->front().offset_bytes, 0u);
+  entry.extents->front().offset_bytes = 1;
+  ExpectFound("sparse", "a hole at 0 has content");
+}
+
+TEST_F(EntryComparerTest, ADeviceOfAnotherNumber) {
+  snapshot_.mutable_entries().at("fifo").device = 5;
+  ExpectFound("fifo", "device is 0 instead of 5");
+}
+
 TEST_F(EntryComparerTest, WhatIsGoneOrOfAnotherType) {
   Replace("soft", [](const char* path) { return ::symlink("dir/other", path); });
   ExpectFound("soft", "it points elsewhere");

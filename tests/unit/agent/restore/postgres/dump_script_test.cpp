@@ -16,6 +16,9 @@ TEST(DumpScriptTest, StatementsEndOutsideQuotesOnly) {
                               "\n\nSELECT \"a;b\" ;SELECT $q$;$$;$q$;SELECT 1 - 2;SELECT a$b;c$d;"),
               ElementsAre("SELECT 'x;''y';", "SELECT E'\\';z''';", "SELECT \"a;b\" ;",
                           "SELECT $q$;$$;$q$;", "SELECT 1 - 2;", "SELECT a$b;", "c$d;"));
+  EXPECT_THAT(SplitStatements("EXECUTE p($1);SELECT $ ;"),
+              ElementsAre("EXECUTE p($1);", "SELECT $ ;"))
+      << "no '$' that begins no tag quotes anything";
 }
 
 TEST(DumpScriptTest, PiecesOfAnySizeGiveTheSameStatements) {

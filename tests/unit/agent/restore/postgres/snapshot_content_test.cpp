@@ -5,41 +5,16 @@
 #include <gtest/gtest.h>
 
 #include "common/base/error.h"
-#include "tests/support/memory_snapshot.h"
+#include "tests/unit/agent/restore/postgres/stored_database.h"
 
 namespace holdfast::restore {
 namespace {
 
 class SnapshotContentTest : public testing::Test {
  protected:
-  void SetUp() override {
-    source::DatabaseFacts database;
-    database.name = "shop";
-    Add("database.json", source::EncodeDatabase(database).value());
-    Add("sequences.json", source::EncodeSequences({}).value());
-    for (const char* script : {"globals.sql", "pre-data.sql", "post-data.sql"}) Add(script, "--\n");
-    AddPart("small", {0, 1}, "1\n2\n");
-    for (std::uint32_t number = 0; number < 12; ++number) AddPart("large", {number, 12}, "row\n");
-  }
-
-  void Add(const std::string& path, const Bytes& content, Entry entry = {}) {
-    entry.path = path;
-    entry.content_bytes = content.size();
-    ASSERT_TRUE(snapshot_.Add(std::move(entry)).ok());
-    snapshot_.SetContent(path, content);
-  }
-
-  void AddPart(const std::string& name, const source::TablePart& part, const Bytes& content) {
-    source::TableFacts facts;
-    facts.schema = "s";
-    facts.name = name;
-    source::RowChecksum sum;
-    source::RowSplitter(sum).Feed(content);
-    Entry entry = TableEntry(facts, part);
-    entry.rows = sum.rows();
-    entry.row_checksum = sum.bytes();
-    const std::string path = entry.path;
-    Add(path, content, std::move(entry));
+  SnapshotContentTest() {
+    stored_.AddPart("small", {0, 1}, "1\n2\n");
+    for (std::uint32_t part = 0; part < 12; ++part) stored_.AddPart("large", {part, 12}, "row\n");
   }
 
   int CodeWithout(std::uint32_t part) {
@@ -50,7 +25,8 @@ class SnapshotContentTest : public testing::Test {
     return code;
   }
 
-  test::MemorySnapshot snapshot_;
+  StoredDatabase stored_;
+  test::MemorySnapshot& snapshot_ = stored_.snapshot;
 };
 
 TEST_F(SnapshotContentTest, PartsAreOneTable) {
