@@ -18,6 +18,7 @@ void Cron(ByteView input);      // schedules in any zone
 void Redis(ByteView input);     // RDB, keys with payloads, INFO, the configuration document
 void Postgres(ByteView input);  // pg_dump's text, COPY's rows, the documents of a database
 void Parity(ByteView input);    // a parity file, and the pack that it repairs
+void S3(ByteView input);        // answers of a storage service, keys in URLs
 void Restore(ByteView input);   // entries of any path and link into a real directory
 
 struct Target {
@@ -27,7 +28,7 @@ struct Target {
 inline constexpr Target kTargets[] = {
     {"object", Object},     {"pack", Pack},     {"manifest", Manifest}, {"trust", Trust},
     {"config", Config},     {"text", Text},     {"cron", Cron},         {"redis", Redis},
-    {"postgres", Postgres}, {"parity", Parity}, {"restore", Restore},
+    {"postgres", Postgres}, {"parity", Parity}, {"restore", Restore},   {"s3", S3},
 };
 
 }  // namespace holdfast::fuzz
