@@ -100,6 +100,30 @@ TEST_F(BucketStoreTest, APackThatTheBucketDoesNotTakeWaitsAndIsMovedLater) {
   EXPECT_TRUE(moved.empty());
 }
 
+// The object was in the bucket and the file gone when what followed failed: its mark tells the
+// rest.
+TEST_F(BucketStoreTest, AMoveThatFailedBehindItsObjectIsReportedOnce) {
+  auto pack = Fill();
+  const std::uint64_t number = pack->number();
+  bucket_.Fail(503, "SlowDown", 1'000'000, "PUT");
+  EXPECT_FALSE(pack->Finish().ok());
+  pack.reset();
+  bucket_.Heal();
+  const std::string path = directory_ / ("staging/" + std::to_string(number) + ".open");
+  const Bytes whole = *RealFileSystem().ReadFile(path);
+  const PackName name = *PackName::From(Sha256(whole).view());
+  bucket_.Set(KeyOf(name), whole);
+  ASSERT_EQ(RealFileSystem().Remove(path), absl::OkStatus());
+
+  std::vector<RecoveredPack> moved;
+  ASSERT_EQ(opened_.store->MoveRest(&moved), absl::OkStatus());
+  ASSERT_EQ(moved.size(), 1u);
+  EXPECT_EQ(moved[0].name, name);
+  EXPECT_EQ(moved[0].entries, entries_);
+  EXPECT_EQ(opened_.store->Settle(number), absl::OkStatus());
+  ExpectReadable(*opened_.store, name, number, entries_, objects_);
+}
+
 TEST_F(BucketStoreTest, ADeathBeforeTheMoveIsMendedAtTheNextStart) {
   auto pack = Fill();
   bucket_.Fail(503, "SlowDown", 1'000'000, "PUT");
