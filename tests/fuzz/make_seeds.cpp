@@ -17,6 +17,7 @@
 #include "common/format/recovery_kit.h"
 #include "common/format/reference_list.h"
 #include "common/snapshot/facts.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/support/sealed_objects.h"
 
 namespace holdfast {
@@ -26,6 +27,8 @@ using std::string_literals::operator""s;
 
 std::string directory;  // set once by main
 
+}  // namespace
+
 void Save(const std::string& target, const std::string& name, ByteView bytes) {
   FileSystem& fs = RealFileSystem();
   const std::string folder = JoinPath(directory, target);
@@ -34,6 +37,8 @@ void Save(const std::string& target, const std::string& name, ByteView bytes) {
   const absl::Status written = fs.WriteAtomically(JoinPath(folder, name), bytes, 0644);
   HOLDFAST_CHECK(written.ok());
 }
+
+namespace {
 
 void SaveObjectsAndPack() {
   test::SealingDomain domain(1);
@@ -248,5 +253,6 @@ int main(int argc, char** argv) {
   holdfast::SavePostgres();
   holdfast::SaveParity();
   holdfast::SaveRestore();
+  holdfast::SaveDaemonSeeds();
   return 0;
 }

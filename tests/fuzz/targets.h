@@ -19,15 +19,24 @@ void Redis(ByteView input);     // RDB, keys with payloads, INFO, the configurat
 void Postgres(ByteView input);  // pg_dump's text, COPY's rows, the documents of a database
 void Parity(ByteView input);    // a parity file, and the pack that it repairs
 void Restore(ByteView input);   // entries of any path and link into a real directory
+void Http(ByteView input);      // what a client of the monitoring server sends on one connection
+void Reply(ByteView input);     // what a channel's other side answers, and what names may say to it
+void Acknowledge(ByteView input);  // the token of a link that acknowledges an alert
+void State(ByteView input);        // a file that an agent kept for itself
 
 struct Target {
   std::string_view name;
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"object", Object},     {"pack", Pack},     {"manifest", Manifest}, {"trust", Trust},
-    {"config", Config},     {"text", Text},     {"cron", Cron},         {"redis", Redis},
-    {"postgres", Postgres}, {"parity", Parity}, {"restore", Restore},
+    {"object", Object},     {"pack", Pack},
+    {"manifest", Manifest}, {"trust", Trust},
+    {"config", Config},     {"text", Text},
+    {"cron", Cron},         {"redis", Redis},
+    {"postgres", Postgres}, {"parity", Parity},
+    {"restore", Restore},   {"http", Http},
+    {"reply", Reply},       {"acknowledge", Acknowledge},
+    {"state", State},
 };
 
 }  // namespace holdfast::fuzz
