@@ -18,13 +18,13 @@ constexpr char kDocument[] = "what the API tells";
 constexpr char kMetric[] = "holdfast_source_";
 constexpr char kTitle[] = "nobody may read this title";
 
-absl::Time Noon() { return absl::FromUnixSeconds(1'767'787'200); }
+absl::Time TimeOfFacts() { return absl::FromUnixSeconds(1'767'787'200); }
 
 http::Facts FactsOfOneSource() {
   http::Facts facts;
-  facts.at = Noon();
-  facts.started_at = Noon() - absl::Hours(1);
-  facts.server_certificate_ends = facts.authority_ends = Noon() + absl::Hours(1000);
+  facts.at = TimeOfFacts();
+  facts.started_at = TimeOfFacts() - absl::Hours(1);
+  facts.server_certificate_ends = facts.authority_ends = TimeOfFacts() + absl::Hours(1000);
   facts.scrubbed_at = absl::InfinitePast();
   facts.sources.resize(1);
   facts.sources.front().name = "db";
@@ -47,7 +47,7 @@ class Monitored {
                                       "there is no source '" + Escaped(request.source, 200) + "'");
                        },
                        [this](const std::string& token) -> absl::StatusOr<std::string> {
-                         const auto taken = tokens_.Check(token, Noon());
+                         const auto taken = tokens_.Check(token, TimeOfFacts());
                          if (!taken.ok()) return taken.status();
                          return std::string(kTitle);
                        }});
@@ -106,7 +106,7 @@ bool Contains(ByteView text, ByteView part) { return text.find(part) != ByteView
 void Http(ByteView input) {
   static Monitored monitored;
   static const Bytes good_link =
-      alert::AckTokens(Bytes(32, 'k')).Make({7, "ops", Noon() + absl::Hours(1)});
+      alert::AckTokens(Bytes(32, 'k')).Make({7, "ops", TimeOfFacts() + absl::Hours(1)});
   input = input.substr(0, kMostInputBytes);
   const Bytes answer = monitored.Ask(input);
   HOLDFAST_CHECK(answer.empty() || answer.starts_with("HTTP/1.1 "));
