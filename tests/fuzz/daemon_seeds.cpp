@@ -3,6 +3,7 @@
 #include "agent/pipeline/previous_snapshot.h"
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
+#include "common/enrolment/enrolment_json.h"
 #include "common/format/wire.h"
 #include "common/notify/message.h"
 #include "controller/alert/ack_token.h"
@@ -81,6 +82,23 @@ Bytes KeptFile(const std::string& path, std::size_t sum_bytes) {
   Bytes file = RealFileSystem().ReadFile(path).value();
   file.resize(file.size() - sum_bytes);
   return file;
+}
+
+void SaveEnrolments() {
+  const AgentId agent = *AgentId::From(Bytes(AgentId::kSize, 'a'));
+  const enrolment::TokenRequest asked{
+      Bytes(16, 't'), SecretBytes(Bytes(16, 's')), agent, "web-1", "CSR", "h\xffost"};
+  Save("enrolment", "token", enrolment::Encode(asked));
+  Save("enrolment", "recovery",
+       enrolment::Encode(enrolment::RecoveryRequest{"CSR", 1'767'787'200'000, Bytes(64, 'x')}));
+  Save("enrolment", "grant",
+       enrolment::Encode(enrolment::Grant{"PEM", "CA", Bytes(16, 'c'), 7443, "backup-1"}));
+  Save("enrolment", "refusal",
+       enrolment::EncodeRefusal(Error(ErrorKind::kPermission, 6020, "not valid", "Make one.")));
+  Save("enrolment", "numbers",
+       "{\"exit\":13,\"code\":-9223372036854775808,\"agent_port\":1e9,\"time_ms\":"
+       "18446744073709551616,\"error\":\"\\u001b[2J\\ud83d\",\"error\":[]}");
+  Save("enrolment", "deep", Bytes(1000, '[') + "1" + Bytes(1000, ']'));
 }
 
 void SaveBasesAndAlarms() {
@@ -168,6 +186,7 @@ void SaveAgentStates() {
 void SaveDaemonSeeds() {
   SaveAcknowledgements();
   SaveReplies();
+  SaveEnrolments();
   SaveBasesAndAlarms();
   SaveAgentStates();
 }

@@ -230,6 +230,7 @@ void SaveParity() {
 void SaveRestore() {
   Save("restore", "tree",
        "d\ndbin\nfbin/tool\nldata\0bin\nfdata/x\nhbin/link\0bin/tool\npqueue\n"s);
+  Save("restore", "names_of_ours", "f.holdfast-\nd.holdfast-restore-1-0\nfx.holdfast-2\nfx\nfx\n");
   Save("restore", "outside",
        "f../beside/below/x\nf/etc/x\nlup\0../beside\nfup/x\ndup\nhx\0../beside/below\n"s);
   Save("restore", "swapped", "da\nla\0../beside/below\nfa/b\nda\nf.\nf..\nf\nfa//b\nfa/./b\n"s);

@@ -22,6 +22,7 @@ void Restore(ByteView input);   // entries of any path and link into a real dire
 void Http(ByteView input);      // what a client of the monitoring server sends on one connection
 void Reply(ByteView input);     // what a channel's other side answers, and what names may say to it
 void Acknowledge(ByteView input);  // the token of a link that acknowledges an alert
+void Enrolment(ByteView input);    // what agent and controller say when a host is enrolled
 void State(ByteView input);        // a file that an agent kept for itself
 
 struct Target {
@@ -29,14 +30,14 @@ struct Target {
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"object", Object},     {"pack", Pack},
-    {"manifest", Manifest}, {"trust", Trust},
-    {"config", Config},     {"text", Text},
-    {"cron", Cron},         {"redis", Redis},
-    {"postgres", Postgres}, {"parity", Parity},
-    {"restore", Restore},   {"http", Http},
-    {"reply", Reply},       {"acknowledge", Acknowledge},
-    {"state", State},
+    {"object", Object},       {"pack", Pack},
+    {"manifest", Manifest},   {"trust", Trust},
+    {"config", Config},       {"text", Text},
+    {"cron", Cron},           {"redis", Redis},
+    {"postgres", Postgres},   {"parity", Parity},
+    {"restore", Restore},     {"http", Http},
+    {"reply", Reply},         {"acknowledge", Acknowledge},
+    {"enrolment", Enrolment}, {"state", State},
 };
 
 }  // namespace holdfast::fuzz
