@@ -96,10 +96,10 @@ function(holdfast_unite TARGET)
   set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 8)
 endfunction()
 
-# holdfast_library(<folder> [SEPARATE] [WITHOUT <file>] DEPS <targets...>): every .cpp of <folder> (not of folders below
-# it, nor <file>) as one static library named after the folder: common/base -> holdfast_common_base.
+# holdfast_library(<folder> [SEPARATE] [WITHOUT <file> | ONLY <files...>] DEPS <targets...>): every .cpp of <folder> (not of
+# folders below it, nor <file>) as one static library named after the folder: common/base -> holdfast_common_base.
 function(holdfast_library FOLDER)
-  cmake_parse_arguments(ARG "SEPARATE" "PRECOMPILED;WITHOUT" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "PRECOMPILED;WITHOUT" "ONLY;DEPS" ${ARGN})
   if(NOT ARG_PRECOMPILED)
     set(ARG_PRECOMPILED base)
     foreach(MEASURED ${HOLDFAST_MEASURED})
@@ -111,6 +111,9 @@ function(holdfast_library FOLDER)
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${FOLDER}/*.cpp)
   list(FILTER SOURCES EXCLUDE REGEX "/main\\.cpp$")
+  if(ARG_ONLY)
+    list(TRANSFORM ARG_ONLY PREPEND ${CMAKE_SOURCE_DIR}/${FOLDER}/ OUTPUT_VARIABLE SOURCES)
+  endif()
   if(ARG_WITHOUT)
     list(REMOVE_ITEM SOURCES ${CMAKE_SOURCE_DIR}/${FOLDER}/${ARG_WITHOUT})
   endif()

@@ -25,6 +25,7 @@ EDGES = {
     "common/rate": {"common/base", "common/env", "common/config"},
     "common/s3": {"common/base", "common/env", "common/crypto", "common/config"},
     "common/notify": {"common/base", "common/env", "common/crypto", "common/config"},
+    "common/enrolment": {"common/base", "common/crypto"},
     "common/format": {"common/base", "common/env", "common/crypto", "proto"},
     "common/snapshot": {"common/base", "common/env", "common/concurrency", "common/crypto",
                         "common/format", "proto"},

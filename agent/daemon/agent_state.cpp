@@ -1,13 +1,18 @@
 #include "agent/daemon/agent_state.h"
 
+#include <optional>
+
 #include "common/base/error.h"
+#include "common/crypto/crypto.h"
 #include "common/format/wire.h"
 #include "fmt/format.h"
 
 namespace holdfast::daemon {
 namespace {
 
-constexpr ByteView kMagic{"HFAGNT1\n", 8};
+constexpr ByteView kMagic{"HFAGNT2\n", 8};     // the SHA-256 of what stands before is at the end
+constexpr ByteView kOldMagic{"HFAGNT1\n", 8};  // without a sum
+constexpr std::size_t kKeyBytes = 32;
 
 std::string IdentityPath(const std::string& directory) { return JoinPath(directory, "identity"); }
 
@@ -16,9 +21,36 @@ std::string SourcePath(const std::string& directory, const SourceId& source,
   return JoinPath(JoinPath(directory, "sources"), source.hex() + std::string(suffix));
 }
 
+absl::Status Damaged(const std::string& directory) {
+  return Error(ErrorKind::kIntegrity, 6061,
+               fmt::format("unable to read the agent's identity in '{}': it is damaged", directory),
+               "Enrol this host again under a new name; its old snapshots stay restorable with "
+               "an operator's key or the recovery key.");
+}
+
+// What stands behind the magic, when the sum is right.
+std::optional<ByteView> BodyOf(ByteView file) {
+  if (file.starts_with(kOldMagic)) return file.substr(kOldMagic.size());
+  if (!file.starts_with(kMagic) || file.size() < kMagic.size() + Hash256::kSize) {
+    return std::nullopt;
+  }
+  const ByteView summed = file.substr(0, file.size() - Hash256::kSize);
+  if (Sha256(summed).view() != file.substr(summed.size())) return std::nullopt;
+  return summed.substr(kMagic.size());
+}
+
+bool AreOfOneAgent(const pipeline::AgentKeys& keys) {
+  return keys.signing.public_key == keys.identity.signing_key &&
+         keys.recipient.public_key == keys.identity.recipient_key &&
+         keys.secrets.domain == keys.identity.domain;
+}
+
+// A domain secret with one bit changed would give every chunk an id that no reader of the snapshots
+// computes: nothing but the whole file is used.
 absl::Status DecodeIdentity(ByteView bytes, AgentState* state) {
-  Reader reader(bytes);
-  reader.Magic(kMagic);
+  const std::optional<ByteView> body = BodyOf(bytes);
+  if (!body) return Damaged(state->directory);
+  Reader reader(*body);
   state->controller_id = reader.Field();
   state->agent_address = reader.Field();
   state->enrollment_address = reader.Field();
@@ -29,18 +61,15 @@ absl::Status DecodeIdentity(ByteView bytes, AgentState* state) {
   state->keys.secrets.domain = reader.Id<DomainId>();
   state->keys.secrets.id_key = SecretBytes(reader.Field());
   state->keys.secrets.chunker_key = SecretBytes(reader.Field());
-  if (!reader.AtEnd() || signing.size() != 32 || recipient.size() != 32) {
-    return Error(
-        ErrorKind::kIntegrity, 6061,
-        fmt::format("unable to read the agent's identity in '{}': it is damaged", state->directory),
-        "Enrol this host again under a new name; its old snapshots stay restorable with "
-        "an operator's key or the recovery key.");
+  const DomainSecrets& secrets = state->keys.secrets;
+  for (const SecretBytes* key : {&signing, &recipient, &secrets.id_key, &secrets.chunker_key}) {
+    if (!reader.AtEnd() || key->size() != kKeyBytes) return Damaged(state->directory);
   }
   state->keys.signing = Ed25519FromSeed(signing);
   state->keys.recipient = X25519FromSecret(recipient);
   ASSIGN_OR_RETURN(state->keys.identity,
                    OpenAgentIdentity(state->identity_document, state->keys.owner));
-  return absl::OkStatus();
+  return AreOfOneAgent(state->keys) ? absl::OkStatus() : Damaged(state->directory);
 }
 
 }  // namespace
@@ -83,6 +112,7 @@ absl::Status SaveState(FileSystem& fs, const AgentState& state) {
   writer.Raw(state.keys.secrets.domain.view());
   writer.Field(state.keys.secrets.id_key.view());
   writer.Field(state.keys.secrets.chunker_key.view());
+  writer.Raw(Sha256(writer.bytes()).view());
   const SecretBytes bytes = SecretBytes::Take(writer.Take());
   return fs.WriteAtomically(IdentityPath(state.directory), bytes.view(), 0600);
 }

@@ -19,6 +19,7 @@ constexpr absl::Duration kSaveEvery = absl::Minutes(5);
 constexpr absl::Duration kLookEvery = absl::Seconds(5);
 constexpr absl::Duration kSuspicionLasts = absl::Hours(24);
 constexpr std::size_t kWhatBytes = 1000;
+constexpr std::uint64_t kMaxUnixMs = 253'402'300'800'000;  // the year 10000: no time of ours
 constexpr const char* kMatters[] = {"contact", "backup", "suspicion"};
 
 std::string Utc(absl::Time time) {
@@ -27,7 +28,9 @@ std::string Utc(absl::Time time) {
 
 absl::Time TimeIn(const StateJson& json, const char* key, absl::Time fallback) {
   if (!json.contains(key) || !json[key].is_number_unsigned()) return fallback;
-  return absl::FromUnixMillis(static_cast<std::int64_t>(json[key].get<std::uint64_t>()));
+  const auto unix_ms = json[key].get<std::uint64_t>();
+  if (unix_ms > kMaxUnixMs) return fallback;
+  return absl::FromUnixMillis(static_cast<std::int64_t>(unix_ms));
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <curl/curl.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "common/base/error.h"
+#include "common/enrolment/enrolment_json.h"
 #include "common/rpc/recovery_login.h"
 #include "common/rpc/tls.h"
 #include "fmt/format.h"
@@ -15,8 +15,6 @@ namespace {
 
 constexpr long kTimeoutSeconds = 30;
 constexpr std::size_t kMaxReplyBytes = 1u << 20;
-
-using Json = nlohmann::json;
 
 struct CurlDelete {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
@@ -108,47 +106,18 @@ absl::StatusOr<std::string> FetchAuthority(const std::string& address, const Has
   return reply.body;
 }
 
-absl::Status RefusalOf(const Json& json, long code) {
-  const auto text = [&](const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_string()
-               ? Escaped(json[key].get<std::string>(), 500)
-               : std::string();
-  };
-  const auto number = [&](const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_number_integer()
-               ? json[key].get<int>()
-               : 0;
-  };
-  const int exit = number("exit");
-  return Error(exit >= 1 && exit <= 12 ? static_cast<ErrorKind>(exit) : ErrorKind::kPermission,
-               number("code") != 0 ? number("code") : 6065,
-               fmt::format("unable to enrol: {}",
-                           text("error").empty() ? fmt::format("HTTP {}", code) : text("error")),
-               text("hint").empty() ? "Make a new token with 'holdfast enroll'." : text("hint"));
-}
-
 absl::StatusOr<CertificateGrant> Exchange(const std::string& address, const Hash256& fingerprint,
-                                          const char* path, const Json& body) {
+                                          const char* path, const std::string& request) {
   CertificateGrant grant;
   ASSIGN_OR_RETURN(grant.authority_pem, FetchAuthority(address, fingerprint));
-  ASSIGN_OR_RETURN(const Reply reply, Call(address, path, body.dump(), grant.authority_pem));
-  const Json json = Json::parse(reply.body, nullptr, false);
-  if (reply.code != 200 || !json.is_object()) return RefusalOf(json, reply.code);
-  const auto text = [&](const char* key) {
-    return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
-  };
-  grant.certificate_pem = text("certificate_pem");
-  grant.controller_id = FromHex(text("controller_id")).value_or("");
-  const int port = json.contains("agent_port") && json["agent_port"].is_number_integer()
-                       ? json["agent_port"].get<int>()
-                       : 0;
+  ASSIGN_OR_RETURN(const Reply reply, Call(address, path, request, grant.authority_pem));
+  if (reply.code != 200) return enrolment::DecodeRefusal(reply.body, reply.code);
+  ASSIGN_OR_RETURN(const enrolment::Grant given, enrolment::DecodeGrant(reply.body));
+  grant.certificate_pem = given.certificate_pem;
+  grant.controller_id = given.controller_id;
   const std::string host =
-      text("advertise").empty() ? address.substr(0, address.rfind(':')) : text("advertise");
-  grant.agent_address = fmt::format("{}:{}", host, port);
-  if (grant.certificate_pem.empty() || port <= 0 || grant.controller_id.empty()) {
-    return Error(ErrorKind::kFailed, 6066,
-                 "unable to enrol: the controller's answer is incomplete");
-  }
+      given.advertise.empty() ? address.substr(0, address.rfind(':')) : given.advertise;
+  grant.agent_address = fmt::format("{}:{}", host, given.agent_port);
   return grant;
 }
 
@@ -156,22 +125,18 @@ absl::StatusOr<CertificateGrant> Exchange(const std::string& address, const Hash
 
 absl::StatusOr<CertificateGrant> RequestEnrollment(const EnrollRequest& request) {
   return Exchange(request.address, request.ca_fingerprint, "/v1/enroll",
-                  {{"token_id", ToHex(request.token_id)},
-                   {"secret", ToHex(request.secret.view())},
-                   {"agent_id", request.agent_id.hex()},
-                   {"agent_name", request.agent_name},
-                   {"csr_pem", request.csr_pem},
-                   {"host", request.host}});
+                  enrolment::Encode(enrolment::TokenRequest{request.token_id, request.secret,
+                                                            request.agent_id, request.agent_name,
+                                                            request.csr_pem, request.host}));
 }
 
 absl::StatusOr<CertificateGrant> RequestRecovery(const RecoverRequest& request) {
   const auto time_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(request.now));
-  return Exchange(
-      request.address, request.ca_fingerprint, "/v1/recover",
-      {{"csr_pem", request.csr_pem},
-       {"time_ms", time_ms},
-       {"signature",
-        Ed25519Sign(request.owner, rpc::RecoverySignedText(request.csr_pem, time_ms)).hex()}});
+  const Signature signature =
+      Ed25519Sign(request.owner, rpc::RecoverySignedText(request.csr_pem, time_ms));
+  return Exchange(request.address, request.ca_fingerprint, "/v1/recover",
+                  enrolment::Encode(enrolment::RecoveryRequest{request.csr_pem, time_ms,
+                                                               Bytes(signature.view())}));
 }
 
 }  // namespace holdfast::daemon

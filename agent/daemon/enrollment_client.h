@@ -1,6 +1,6 @@
 // The client of the controller's enrolment endpoint (controller/daemon/enrollment.h).
 //
-// Hides:      libcurl, JSON, the pinning of the CA: it is fetched unverified, compared with the
+// Hides:      libcurl, the pinning of the CA: it is fetched unverified, compared with the
 // fingerprint from the token
 //             or kit, and only then trusted for the call that carries a secret.
 // Threading:  blocking calls.

@@ -10,6 +10,7 @@
 #include "agent/transport/grpc_fetcher.h"
 #include "agent/transport/grpc_ingest_session.h"
 #include "common/base/error.h"
+#include "common/concurrency/start_thread.h"
 #include "fmt/format.h"
 #include "proto/control.pb.h"
 
@@ -158,7 +159,8 @@ void JobRunner::Work(Lane& lane, const std::stop_token& stop) {
 }
 
 void JobRunner::Execute(const v1::Job& job, Running& running) {
-  std::jthread ticker([&](std::stop_token stop) {
+  std::jthread ticker;
+  absl::Status status = StartThread(&ticker, [&](const std::stop_token& stop) {
     do {
       v1::JobProgress progress;
       progress.set_job_id(job.job_id());
@@ -168,8 +170,9 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
   });
   v1::JobResult result;
   v1::JobDetail detail;
-  absl::Status status;
-  if (running.stop.stop_requested()) {
+  if (!status.ok()) {
+    status = WithContext(status, "unable to begin the job");
+  } else if (running.stop.stop_requested()) {
     status = Error(ErrorKind::kFailed, 2010, "the job was cancelled before it began");
   } else if (job.kind() == v1::JOB_KIND_BACKUP) {
     status = Backup(job, running, &detail);
@@ -181,8 +184,7 @@ void JobRunner::Execute(const v1::Job& job, Running& running) {
   } else {
     status = Error(ErrorKind::kUsage, 2017, "the controller sent a job of unknown kind");
   }
-  ticker.request_stop();
-  ticker.join();
+  ticker = {};  // stops and joins
   result.set_job_id(job.job_id());
   result.set_exit_code(static_cast<std::uint32_t>(ExitCodeOf(status)));
   result.set_error_code(static_cast<std::uint32_t>(CodeOf(status)));

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "common/crypto/crypto.h"
 #include "common/format/checked_file.h"
+#include "common/format/object.h"
 #include "common/format/wire.h"
 #include "fmt/format.h"
 
@@ -17,6 +18,7 @@ constexpr ByteView kIndexMagic{"HFBASE1\n", 8};
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::uint64_t kFreeShare = 4;
 constexpr std::uint64_t kSegmentBytes = 64u << 20;
+constexpr std::uint64_t kMaxSegmentBytes = kSegmentBytes + kMaxObjectBytes;
 constexpr std::uint64_t kMaxIndexBytes = 1ull << 30;
 constexpr std::string_view kSegmentEnding = ".bases";
 
@@ -79,6 +81,7 @@ bool BaseCache::LoadIndex() {
     const std::uint64_t number = reader.U64();
     const std::uint64_t size = reader.U64();
     if (!fs.Exists(SegmentPath(number))) continue;
+    if (segments_.contains(number) || size > kMaxSegmentBytes) return false;
     segments_[number].bytes = size;
     total_bytes_ += size;
   }
@@ -88,7 +91,13 @@ bool BaseCache::LoadIndex() {
     place.segment = reader.U64();
     place.offset = reader.U64();
     place.bytes = reader.U32();
-    if (reader.ok() && segments_.contains(place.segment)) places_[id] = place;
+    const auto segment = segments_.find(place.segment);
+    if (!reader.ok() || segment == segments_.end()) continue;
+    const std::uint64_t end = segment->second.bytes;
+    if (place.bytes > kMaxObjectBytes || place.offset > end || place.bytes > end - place.offset) {
+      return false;
+    }
+    places_[id] = place;
   }
   return reader.ok();
 }

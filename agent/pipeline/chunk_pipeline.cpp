@@ -1,6 +1,7 @@
 #include "agent/pipeline/chunk_pipeline.h"
 
 #include "common/base/error.h"
+#include "common/concurrency/start_thread.h"
 
 namespace holdfast::pipeline {
 
@@ -13,11 +14,16 @@ ChunkPipeline::ChunkPipeline(IngestSession& session, Options options,
           stop, [this] { error_.Report(Error(ErrorKind::kFailed, 2010, "the run was stopped")); }),
       seen_(std::move(known)) {
   sealing_ = options.seal_threads;
-  threads_.emplace_back([this] { AskStage(); });
+  StartStage([this] { AskStage(); });
   for (int i = 0; i < options.seal_threads; ++i) {
-    threads_.emplace_back([this, sealer = options.sealer] { SealStage(sealer); });
+    StartStage([this, sealer = options.sealer] { SealStage(sealer); });
   }
-  threads_.emplace_back([this] { SendStage(); });
+  StartStage([this] { SendStage(); });
+}
+
+void ChunkPipeline::StartStage(std::function<void()> stage) {
+  threads_.emplace_back();
+  error_.Report(StartThread(&threads_.back(), [stage = std::move(stage)](auto&&) { stage(); }));
 }
 
 ChunkPipeline::~ChunkPipeline() {
@@ -41,8 +47,7 @@ absl::Status ChunkPipeline::Offer(ObjectType type, const ChunkId& id, ByteView p
 
 absl::Status ChunkPipeline::Finish() {
   to_ask_.Close();
-  for (std::jthread& thread : threads_) thread.join();
-  threads_.clear();
+  threads_.clear();  // joins
   return error_.status();
 }
 

@@ -63,6 +63,7 @@ class ChunkPipeline {
     delta::BaseChoice bases;
   };
 
+  void StartStage(std::function<void()> stage);
   void AskStage();
   void SealStage(ObjectSealer::Options options);
   void SendStage();

@@ -48,7 +48,7 @@ std::optional<Entry> PreviousSnapshot::Find(std::string_view path) const {
   }
   cursor_.store(at + 1, std::memory_order_relaxed);
   auto entry = DecodeEntry(EncodedOf(index_[at]));
-  if (!entry.ok()) return std::nullopt;
+  if (!entry.ok() || entry->path != path) return std::nullopt;
   return *std::move(entry);
 }
 
@@ -71,8 +71,14 @@ absl::Status PreviousSnapshot::Save(FileSystem& fs, const std::string& path) con
 bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
   Clear();
   const auto body = ReadCheckedFile(fs, path, kMaxStateBytes);
-  if (!body) return false;
-  Reader reader(*body);
+  if (body && Decode(*body)) return true;
+  Clear();
+  return false;
+}
+
+// What is not in order would not be found, or be taken for another difference.
+bool PreviousSnapshot::Decode(ByteView body) {
+  Reader reader(body);
   reader.Magic(kMagic);
   head.seq = reader.U64();
   head.record_hash = reader.Id<Hash256>();
@@ -80,16 +86,20 @@ bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
   if (!reader.ok() || reference_count > reader.remaining() / ChunkId::kSize) return false;
   references.reserve(reference_count);
   for (std::uint64_t i = 0; i < reference_count; ++i) references.push_back(reader.Id<ChunkId>());
+  const auto is_not_before = [](const auto& a, const auto& b) { return !(a < b); };
+  if (std::adjacent_find(references.begin(), references.end(), is_not_before) != references.end()) {
+    return false;
+  }
   const std::uint64_t entries = reader.U64();
   arena_.reserve(reader.remaining());
   for (std::uint64_t i = 0; i < entries && reader.ok(); ++i) {
     const ByteView entry_path = reader.Field();
     const ByteView encoded = reader.Field();
-    if (reader.ok()) Add(entry_path, encoded);
+    if (!reader.ok()) return false;
+    if (!index_.empty() && ComparePaths(PathOf(index_.back()), entry_path) >= 0) return false;
+    Add(entry_path, encoded);
   }
-  if (reader.AtEnd()) return true;
-  Clear();
-  return false;
+  return reader.AtEnd();
 }
 
 }  // namespace holdfast::pipeline

@@ -29,7 +29,7 @@ class PreviousSnapshot {
   PreviousSnapshot() = default;
   PreviousSnapshot(const PreviousSnapshot&) = delete;
 
-  // False when there is no usable file.
+  // False, and empty, when there is no usable file.
   bool Load(FileSystem& fs, const std::string& path);
   absl::Status Save(FileSystem& fs, const std::string& path) const;
 
@@ -55,6 +55,7 @@ class PreviousSnapshot {
     std::uint32_t path_bytes;
     std::uint32_t encoded_bytes;
   };
+  bool Decode(ByteView body);
   ByteView PathOf(const Place& place) const {
     return ByteView(arena_).substr(place.offset, place.path_bytes);
   }

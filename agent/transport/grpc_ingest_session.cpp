@@ -11,6 +11,7 @@
 
 #include "agent/transport/backoff.h"
 #include "common/base/error.h"
+#include "common/concurrency/start_thread.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "fmt/format.h"
@@ -65,8 +66,9 @@ struct GrpcIngestSession::Impl {
           Fail(Error(ErrorKind::kFailed, 2010, "the run was stopped"));
           CancelStream();
         }) {
-    watcher = std::jthread([this](std::stop_token own) { Watch(own); });
-    reader = std::jthread([this](std::stop_token own) { Serve(own); });
+    absl::Status started = StartThread(&watcher, [this](std::stop_token own) { Watch(own); });
+    if (started.ok()) started = StartThread(&reader, [this](std::stop_token own) { Serve(own); });
+    if (!started.ok()) Fail(std::move(started));
   }
 
   ~Impl() {
@@ -155,7 +157,7 @@ struct GrpcIngestSession::Impl {
       current_stream = nullptr;
       current_context = nullptr;
     }
-    const absl::Status finished = rpc::FromGrpc(stream->Finish());
+    absl::Status finished = rpc::FromGrpc(stream->Finish());
     if (!status.ok()) return status;
     if (!finished.ok()) return finished;
     return Error(ErrorKind::kUnreachable, 6001, "the controller ended the stream");

@@ -8,6 +8,12 @@
 #include "proto/common.pb.h"
 
 namespace holdfast::rpc {
+namespace {
+
+// What gRPC's server says by itself when it was refused a thread.
+constexpr char kNoThreadLeft[] = "Server Threadpool Exhausted";
+
+}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -39,6 +45,13 @@ absl::Status FromGrpc(const grpc::Status& status) {
     case grpc::StatusCode::PERMISSION_DENIED:
       return Error(ErrorKind::kPermission, 6002,
                    fmt::format("unable to call the controller: {}", cause));
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      if (status.error_message() == kNoThreadLeft) {
+        return Error(ErrorKind::kUnreachable, 6001,
+                     "unable to reach the controller: it has no thread left for another call",
+                     "It is tried again. Raise the limit on threads there (TasksMax of the unit).");
+      }
+      [[fallthrough]];
     default:
       return Error(ErrorKind::kFailed, 6003,
                    fmt::format("unable to call the controller: {} (gRPC code {})", cause,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controller/catalog/sqlite_catalog.h"
+#include "fmt/format.h"
 
 namespace holdfast::catalog {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/version.h"
+#include "common/concurrency/start_thread.h"
 #include "common/format/trust.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.h"
@@ -78,7 +79,8 @@ class ControlService final : public v1::Control::Service {
     {
       // Ends when the link is closed: by Detach below, by a newer stream, or by the removal of the
       // agent.
-      std::jthread writer([&] {
+      std::jthread writer;
+      const absl::Status started = StartThread(&writer, [&](const std::stop_token&) {
         bool closed = false;
         while (!closed) {
           const auto next = link->Pop(&closed);
@@ -86,8 +88,9 @@ class ControlService final : public v1::Control::Service {
         }
         context.TryCancel();
       });
-      ReadMessages(stream, principal.agent);
+      if (started.ok()) ReadMessages(stream, principal.agent);
       options_.board->Detach(principal.agent.id, link);
+      RETURN_IF_ERROR(started);
     }
     log::Info("agent '{}' disconnected", Escaped(principal.agent.name));
     return absl::OkStatus();

@@ -6,10 +6,10 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/enrolment/enrolment_json.h"
 #include "common/log/log.h"
 #include "common/rpc/recovery_login.h"
 #include "fmt/format.h"
@@ -20,13 +20,6 @@ namespace {
 constexpr std::size_t kMaxBodyBytes = 64 << 10;
 constexpr int kStartMs = 5'000;
 constexpr std::uint64_t kRecoveryWindowMs = 10 * 60'000;
-
-using Json = nlohmann::json;
-
-std::string TextOf(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 // Tries that were refused, per address; the addresses themselves are bounded.
 class TryLimit {
@@ -55,9 +48,14 @@ class TryLimit {
   std::map<std::string, std::deque<absl::Duration>> tries_;
 };
 
-void Answer(httplib::Response& response, int code, const Json& body) {
+void Answer(httplib::Response& response, int code, const std::string& json) {
   response.status = code;
-  response.set_content(body.dump(), "application/json");
+  response.set_content(json, "application/json");
+}
+
+absl::Status TooManyTries() {
+  return Error(ErrorKind::kPermission, 6065, "too many tries; wait a minute",
+               "A token that is good stays good until it expires.");
 }
 
 }  // namespace
@@ -107,54 +105,43 @@ struct EnrollmentServer::Impl {
     return absl::OkStatus();
   }
 
-  using Handler = absl::StatusOr<Json> (Impl::*)(const Json&);
+  using Handler = absl::StatusOr<enrolment::Grant> (Impl::*)(ByteView body);
 
   void Route(const char* path, Handler handler) {
-    server.Post(
-        path, [this, handler](const httplib::Request& request, httplib::Response& response) {
-          const absl::Duration now = options.env.clock.Monotonic();
-          if (!limit.Allowed(request.remote_addr, now)) {
-            return Answer(response, 429, {{"error", "too many tries; wait a minute"}});
-          }
-          const Json body = Json::parse(request.body, nullptr, false);
-          const absl::StatusOr<Json> reply =
-              body.is_object() ? (this->*handler)(body)
-                               : Error(ErrorKind::kUsage, 6052, "the request is not a JSON object");
-          if (reply.ok()) return Answer(response, 200, *reply);
-          limit.Refused(request.remote_addr, now);
-          log::Warn("an enrolment from {} was refused: {}", Escaped(request.remote_addr),
-                    MessageOf(reply.status()));
-          Answer(response, 403,
-                 {{"error", MessageOf(reply.status())},
-                  {"hint", HintOf(reply.status())},
-                  {"code", CodeOf(reply.status())},
-                  {"exit", ExitCodeOf(reply.status())}});
-        });
+    server.Post(path,
+                [this, handler](const httplib::Request& request, httplib::Response& response) {
+                  const absl::Duration now = options.env.clock.Monotonic();
+                  if (!limit.Allowed(request.remote_addr, now)) {
+                    return Answer(response, 429, enrolment::EncodeRefusal(TooManyTries()));
+                  }
+                  const absl::StatusOr<enrolment::Grant> grant = (this->*handler)(request.body);
+                  if (grant.ok()) return Answer(response, 200, enrolment::Encode(*grant));
+                  limit.Refused(request.remote_addr, now);
+                  log::Warn("an enrolment from {} was refused: {}", Escaped(request.remote_addr),
+                            MessageOf(grant.status()));
+                  Answer(response, 403, enrolment::EncodeRefusal(grant.status()));
+                });
   }
 
-  absl::StatusOr<Json> Enroll(const Json& body) {
-    const auto token_id = FromHex(TextOf(body, "token_id"));
-    const auto secret = FromHex(TextOf(body, "secret"));
-    const auto agent_id = AgentId::FromHexText(TextOf(body, "agent_id"));
-    if (!token_id || !secret || !agent_id || agent_id->IsZero()) {
-      return Error(ErrorKind::kPermission, 6020, "the join token is not valid");
-    }
+  absl::StatusOr<enrolment::Grant> Enroll(ByteView body) {
+    ASSIGN_OR_RETURN(const enrolment::TokenRequest request, enrolment::DecodeTokenRequest(body));
     ASSIGN_OR_RETURN(const std::string certificate,
-                     options.authority->SignAgent(*agent_id, TextOf(body, "csr_pem")));
+                     options.authority->SignAgent(request.agent_id, request.csr_pem));
     ASSIGN_OR_RETURN(const rpc::CertificateFacts facts, rpc::ReadCertificate(certificate));
     catalog::AgentRow agent;
-    agent.id = *agent_id;
-    agent.name = TextOf(body, "agent_name");
+    agent.id = request.agent_id;
+    agent.name = request.agent_name;
     agent.key_pin = facts.key_pin;
     agent.certificate_not_after_ms =
         static_cast<std::uint64_t>(absl::ToUnixMillis(facts.not_after));
-    agent.host = Escaped(TextOf(body, "host"));
+    agent.host = Escaped(request.host);
     const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now()));
     catalog::AgentRow enrolled;
     catalog::AuditEntry audit{now_ms, "the join token", "agent.enrol", agent.name,
                               "from host " + agent.host};
     RETURN_IF_ERROR(options.catalog->audit().Audited(audit, [&]() -> absl::Status {
-      ASSIGN_OR_RETURN(enrolled, options.catalog->Enrol(*token_id, *secret, agent, now_ms));
+      ASSIGN_OR_RETURN(
+          enrolled, options.catalog->Enrol(request.token_id, request.secret.view(), agent, now_ms));
       audit.object = enrolled.name;
       return absl::OkStatus();
     }));
@@ -162,33 +149,30 @@ struct EnrollmentServer::Impl {
     return Welcome(certificate);
   }
 
-  absl::StatusOr<Json> Recover(const Json& body) {
-    const std::string csr = TextOf(body, "csr_pem");
-    const auto signature = FromHex(TextOf(body, "signature"));
-    const auto time = body.find("time_ms");
-    const std::uint64_t time_ms =
-        time != body.end() && time->is_number_unsigned() ? time->get<std::uint64_t>() : 0;
+  absl::StatusOr<enrolment::Grant> Recover(ByteView body) {
+    ASSIGN_OR_RETURN(const enrolment::RecoveryRequest request,
+                     enrolment::DecodeRecoveryRequest(body));
+    const std::uint64_t time_ms = request.time_ms;
     const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(options.env.clock.Now()));
     ASSIGN_OR_RETURN(const catalog::Installation installation, options.catalog->GetInstallation());
     const std::uint64_t apart = time_ms > now_ms ? time_ms - now_ms : now_ms - time_ms;
-    if (!installation.owner || !signature || apart > kRecoveryWindowMs ||
-        !Ed25519Verify(*installation.owner, rpc::RecoverySignedText(csr, time_ms), *signature)) {
+    if (!installation.owner || apart > kRecoveryWindowMs ||
+        !Ed25519Verify(*installation.owner, rpc::RecoverySignedText(request.csr_pem, time_ms),
+                       request.signature)) {
       return Error(ErrorKind::kPermission, 6053,
                    "the recovery kit is not this installation's, or the clocks differ by more than "
                    "10 minutes");
     }
-    ASSIGN_OR_RETURN(const std::string certificate, options.authority->SignRecovery(csr));
+    ASSIGN_OR_RETURN(const std::string certificate,
+                     options.authority->SignRecovery(request.csr_pem));
     log::Warn("a recovery certificate was given to the holder of the owner key");
     return Welcome(certificate);
   }
 
-  absl::StatusOr<Json> Welcome(const std::string& certificate) {
+  absl::StatusOr<enrolment::Grant> Welcome(const std::string& certificate) {
     ASSIGN_OR_RETURN(const catalog::Installation installation, options.catalog->GetInstallation());
-    return Json{{"certificate_pem", certificate},
-                {"ca_pem", options.authority->ca_pem()},
-                {"controller_id", ToHex(installation.controller_id)},
-                {"agent_port", options.agent_port},
-                {"advertise", options.advertise}};
+    return enrolment::Grant{certificate, options.authority->ca_pem(), installation.controller_id,
+                            options.agent_port, options.advertise};
   }
 
   const Options options;

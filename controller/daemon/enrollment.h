@@ -4,7 +4,7 @@
 //   or kit POST /v1/enroll   {token_id, secret, agent_id, agent_name, csr_pem, host} →
 //   {certificate_pem, ca_pem, controller_id, agent_port, advertise} POST /v1/recover  {csr_pem,
 //   time_ms, signature} → the same; signed by the owner's key: reads, for a day
-// Hides:      the HTTP server, JSON, the limit of tries per address.
+// Hides:      the HTTP server, the limit of tries per address.
 // Invariants: I1  One text for every refusal: unknown, used, expired, wrong secret.
 //             I2  At most kTriesPerMinute refused tries per client address and minute; then 429.
 // Threading:  the server's own threads; Stop from any thread.

@@ -284,6 +284,10 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 int HttpServer::port() const { return impl_->listener->port(); }
 
+void HttpServer::ServeOne(int connection) {
+  impl_->Serve(connection, [] { return Leave{kRequestTime, true}; });
+}
+
 void HttpServer::SetReady(HttpContent content) {
   const std::unique_lock lock(impl_->phase_mutex);
   impl_->content = std::move(content);

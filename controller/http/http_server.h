@@ -13,7 +13,7 @@
 //             I3  A request costs the catalog nothing unless the facts are too old, see
 //             fact_cache.h (the API asks it, for holders of the token; a link does, for
 //             one that was not forged).
-// Threading:  Start, SetReady, SetStopping and the destructor on one thread.
+// Threading:  Start, SetReady, SetStopping and the destructor on one thread; ServeOne from any.
 // Errors:     kConflict 6090 for the address, kPermission 6091 for certificate and key.
 #pragma once
 
@@ -61,6 +61,9 @@ class HttpServer {
   void SetReady(HttpContent content);
   // From now on nothing in the content is called; returns when nobody uses it any more.
   void SetStopping();
+  // As a worker serves a connection that was accepted. The descriptor is non-blocking and stays
+  // open.
+  void ServeOne(int connection);
 
  private:
   struct Impl;

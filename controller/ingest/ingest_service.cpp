@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
+#include "common/concurrency/start_thread.h"
 #include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
@@ -88,7 +89,8 @@ class Session {
   absl::Status Serve(const v1::Open& open) {
     RETURN_IF_ERROR(Begin(open));
     {
-      std::jthread worker([this] { Work(); });
+      std::jthread worker;
+      RETURN_IF_ERROR(StartThread(&worker, [this](const std::stop_token&) { Work(); }));
       v1::BackupRequest request;
       while (error_.status().ok() && stream_.Read(&request)) {
         const absl::Status status = Take(request);

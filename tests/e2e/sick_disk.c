@@ -1,12 +1,13 @@
 /* Preloaded into a daemon by the end-to-end tests: system calls that fail as the test says. $HOLDFAST_SICK_DISK is a file
  * of 4096 bytes that the test maps too: a text of lines "call errno part-of-a-path", then, in its last eight bytes, how
  * many calls have failed. A line without a part fails every such call. Failures are told on stderr. Calls: write (also pwrite), read (also pread),
- * fsync (also fdatasync, syncfs), truncate, rename, open, accept.
+ * fsync (also fdatasync, syncfs), truncate, rename, open, accept, thread (a part of the program's name).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -170,4 +171,12 @@ int accept4(int fd, struct sockaddr* address, socklen_t* size, int flags) {
   REAL(accept4);
   FAIL_IF_SICK("accept", fd, NULL);
   return real(fd, address, size, flags);
+}
+
+/* Of all threads of a daemon: those of its libraries, too. */
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
+  REAL(pthread_create);
+  const int error = Sick("thread", -1, program_invocation_name);
+  if (error != 0) return error;
+  return real(thread, attributes, body, argument);
 }

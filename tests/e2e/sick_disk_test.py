@@ -1,4 +1,4 @@
-"""System calls that fail under real daemons (sick_disk.c): EIO, EDQUOT, EMFILE, on whatever file.
+"""System calls that fail under real daemons (sick_disk.c): EIO, EDQUOT, EMFILE, on whatever file; threads that are refused.
 
 Proves: what fails is told with its cause and the right exit code, nothing that was committed is lost, what could not be
 read is not taken for damaged, and everything goes on by itself when the disk is well again.
@@ -133,6 +133,27 @@ class SickDisk(unittest.TestCase):
         wait_for("the agent", lambda: self.rig.is_connected("agent"), 120)
         self.rig.cli("backup")
         self.sound(2)
+
+    def test_no_thread_is_left(self):
+        """Fault row 35: what is new is refused or waits, neither daemon dies, and both go on by themselves."""
+        daemons = (self.rig.controller, self.rig.agents["agent"])
+        for seq, program in enumerate(("holdfast-controller", "holdfast-agent"), 2):
+            with self.subTest(program=program):
+                write_random(f"{self.files}/more-{seq}", MIB, seq)
+                self.fail("thread", errno.EAGAIN, program)
+                done = []
+                backup = threading.Thread(target=lambda: done.append(operator(self.rig, "backup", timeout=120)))
+                backup.start()
+                wait_for("a refused thread", lambda: self.rig.disk.failed() > self.before)
+                for daemon in daemons:
+                    self.assertTrue(daemon.alive())
+                self.heal()
+                backup.join()
+                self.assertIn(done[0].code, (0, 8), done[0])
+                self.assertTrue(all(daemon.alive() for daemon in daemons))
+                wait_for("the agent", lambda: self.rig.is_connected("agent"), 120)
+                self.rig.cli("backup")
+        self.sound(self.rig.snapshots("uploads")[0]["seq"])
 
     # --- the agent's disk ------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@
 #include "common/format/recovery_kit.h"
 #include "common/format/reference_list.h"
 #include "common/snapshot/facts.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/support/sealed_objects.h"
 
 namespace holdfast {
@@ -26,6 +27,8 @@ using std::string_literals::operator""s;
 
 std::string directory;  // set once by main
 
+}  // namespace
+
 void Save(const std::string& target, const std::string& name, ByteView bytes) {
   FileSystem& fs = RealFileSystem();
   const std::string folder = JoinPath(directory, target);
@@ -34,6 +37,8 @@ void Save(const std::string& target, const std::string& name, ByteView bytes) {
   const absl::Status written = fs.WriteAtomically(JoinPath(folder, name), bytes, 0644);
   HOLDFAST_CHECK(written.ok());
 }
+
+namespace {
 
 void SaveObjectsAndPack() {
   test::SealingDomain domain(1);
@@ -225,6 +230,7 @@ void SaveParity() {
 void SaveRestore() {
   Save("restore", "tree",
        "d\ndbin\nfbin/tool\nldata\0bin\nfdata/x\nhbin/link\0bin/tool\npqueue\n"s);
+  Save("restore", "names_of_ours", "f.holdfast-\nd.holdfast-restore-1-0\nfx.holdfast-2\nfx\nfx\n");
   Save("restore", "outside",
        "f../beside/below/x\nf/etc/x\nlup\0../beside\nfup/x\ndup\nhx\0../beside/below\n"s);
   Save("restore", "swapped", "da\nla\0../beside/below\nfa/b\nda\nf.\nf..\nf\nfa//b\nfa/./b\n"s);
@@ -248,5 +254,6 @@ int main(int argc, char** argv) {
   holdfast::SavePostgres();
   holdfast::SaveParity();
   holdfast::SaveRestore();
+  holdfast::SaveDaemonSeeds();
   return 0;
 }

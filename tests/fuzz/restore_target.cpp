@@ -87,7 +87,9 @@ void Restore(ByteView input) {
     HOLDFAST_CHECK(fs::last_write_time(directory / "beside") == before);
     if (!fs::exists(options.target)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(options.target)) {
-      HOLDFAST_CHECK(!entry.path().filename().string().starts_with(".holdfast-"));
+      // An entry may be called so itself.
+      const std::string name = entry.path().filename();
+      HOLDFAST_CHECK(!name.starts_with(".holdfast-restore-") || input.find(name) != ByteView::npos);
     }
   }
 }

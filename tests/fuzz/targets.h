@@ -20,15 +20,34 @@ void Postgres(ByteView input);  // pg_dump's text, COPY's rows, the documents of
 void Parity(ByteView input);    // a parity file, and the pack that it repairs
 void S3(ByteView input);        // answers of a storage service, keys in URLs
 void Restore(ByteView input);   // entries of any path and link into a real directory
+void Http(ByteView input);      // what a client of the monitoring server sends on one connection
+void Reply(ByteView input);     // what a channel's other side answers, and what names may say to it
+void Acknowledge(ByteView input);  // the token of a link that acknowledges an alert
+void Enrolment(ByteView input);    // what agent and controller say when a host is enrolled
+void State(ByteView input);        // a file that an agent kept for itself
 
 struct Target {
   std::string_view name;
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"object", Object},     {"pack", Pack},     {"manifest", Manifest}, {"trust", Trust},
-    {"config", Config},     {"text", Text},     {"cron", Cron},         {"redis", Redis},
-    {"postgres", Postgres}, {"parity", Parity}, {"restore", Restore},   {"s3", S3},
+    {"object", Object},
+    {"pack", Pack},
+    {"manifest", Manifest},
+    {"trust", Trust},
+    {"config", Config},
+    {"text", Text},
+    {"cron", Cron},
+    {"redis", Redis},
+    {"postgres", Postgres},
+    {"parity", Parity},
+    {"restore", Restore},
+    {"http", Http},
+    {"reply", Reply},
+    {"acknowledge", Acknowledge},
+    {"enrolment", Enrolment},
+    {"state", State},
+    {"s3", S3},
 };
 
 }  // namespace holdfast::fuzz

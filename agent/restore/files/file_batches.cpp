@@ -4,6 +4,7 @@
 
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
+#include "common/concurrency/start_thread.h"
 
 namespace holdfast::restore {
 namespace {
@@ -28,11 +29,11 @@ absl::Status RunFileBatches(const SnapshotView& view, RestorePlan& plan,
   const std::stop_callback forward(
       stop, [&] { error.Report(absl::CancelledError("the restore was stopped")); });
   std::vector<std::jthread> workers;
-  for (int i = 0; i < kWorkers; ++i) {
-    workers.emplace_back([&, work = make_worker()] {
+  error.Report(StartThreads(kWorkers, &workers, [&]() -> std::function<void()> {
+    return [&, work = make_worker()] {
       while (auto batch = queue.Pop(error.stop_token())) error.Report(work(*batch));
-    });
-  }
+    };
+  }));
   FileBatch batch;
   std::uint64_t content_bytes = 0;
   std::size_t weight = 0;

@@ -12,6 +12,7 @@
 #include "agent/restore/files/restore_plan.h"
 #include "agent/restore/files/target_policy.h"
 #include "common/base/error.h"
+#include "common/concurrency/start_thread.h"
 #include "fmt/format.h"
 
 namespace holdfast::restore {
@@ -42,7 +43,9 @@ class FilesRestore {
     // What was written goes to the disk while it is being compared.
     int sync_error = 0;
     {
-      std::jthread sync([&] { sync_error = ::syncfs(target_.fd.get()) == 0 ? 0 : errno; });
+      const auto sync = [&] { sync_error = ::syncfs(target_.fd.get()) == 0 ? 0 : errno; };
+      std::jthread beside;
+      if (!StartThread(&beside, [&](const std::stop_token&) { sync(); }).ok()) sync();
       RETURN_IF_ERROR(Compare());
     }
     if (sync_error != 0) {

@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/concurrency/first_error.h"
+#include "common/concurrency/start_thread.h"
 #include "fmt/format.h"
 
 namespace holdfast::restore {
@@ -34,9 +35,8 @@ absl::Status ForEachPiece(const LoadTarget& target, const std::vector<TablePiece
   };
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < std::max(1, target.workers); ++i) {
-      threads.emplace_back([&] { errors.Report(run()); });
-    }
+    errors.Report(StartThreads(std::max(1, target.workers), &threads,
+                               [&] { return [&] { errors.Report(run()); }; }));
   }
   return errors.status();
 }

@@ -10,6 +10,7 @@
 #include "agent/restore/postgres/target_server.h"
 #include "common/base/error.h"
 #include "common/concurrency/first_error.h"
+#include "common/concurrency/start_thread.h"
 #include "fmt/format.h"
 
 namespace holdfast::restore {
@@ -71,7 +72,9 @@ absl::Status MakeRestAndCompare(const LoadTarget& target, const SnapshotContent&
   const std::stop_callback forward(
       stop, [&] { errors.Report(Error(ErrorKind::kFailed, 3107, "the restore was stopped")); });
   {
-    const std::jthread rest([&] { errors.Report(MakeRest(target, content, errors.stop_token())); });
+    const auto make_rest = [&] { errors.Report(MakeRest(target, content, errors.stop_token())); };
+    std::jthread beside;
+    if (!StartThread(&beside, [&](const std::stop_token&) { make_rest(); }).ok()) make_rest();
     errors.Report(CompareAll(target, content, report, errors.stop_token()));
   }
   return errors.status();

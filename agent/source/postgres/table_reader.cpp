@@ -6,6 +6,7 @@
 
 #include "agent/source/postgres/row_checksum.h"
 #include "common/base/error.h"
+#include "common/concurrency/start_thread.h"
 #include "fmt/format.h"
 
 namespace holdfast::source {
@@ -143,9 +144,8 @@ absl::StatusOr<std::uint64_t> ReadTableRows(
   });
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < std::max(1, reading.workers); ++i) {
-      threads.emplace_back([&workers] { workers.Work(); });
-    }
+    workers.errors().Report(StartThreads(std::max(1, reading.workers), &threads,
+                                         [&] { return [&workers] { workers.Work(); }; }));
     workers.errors().Report(meanwhile(workers.errors().stop_token()));
   }
   RETURN_IF_ERROR(workers.errors().status());

@@ -5,7 +5,8 @@
 // Invariants: when the time is over, stop_token() is requested, and every error of the run is
 //             explained by that.
 // Threading:  any thread; the destructor joins.
-// Errors:     kSource 2113.
+// Errors:     kSource 2113; kUnreachable 1030 when nothing can watch the time: the run ends at
+// once.
 #pragma once
 
 #include <atomic>
@@ -25,7 +26,7 @@ class TimeLimit {
 
   std::stop_token stop_token() const { return stop_.get_token(); }
   bool half_is_used() const { return half_is_used_; }
-  absl::Status Check() const;                       // 2113 when the time is over
+  absl::Status Check() const;                       // 2113 when the time is over, or 1030
   absl::Status Explain(absl::Status status) const;  // 2113 instead of what the end of time caused
 
  private:
@@ -37,6 +38,7 @@ class TimeLimit {
   std::atomic<bool> half_is_used_ = false;
   std::atomic<bool> over_ = false;
   std::stop_callback<std::function<void()>> forward_;
+  absl::Status watched_;
   std::jthread watch_;  // last: it uses all above
 };
 

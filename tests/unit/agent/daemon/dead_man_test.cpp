@@ -11,7 +11,6 @@
 namespace holdfast::daemon {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -178,6 +177,22 @@ TEST_F(DeadManTest, ADamagedStateFileIsAFirstStart) {
     Pass(absl::Minutes(1));
     EXPECT_THAT(ops_.taken, IsEmpty()) << text;
   }
+}
+
+TEST_F(DeadManTest, TimesThatCannotBeCountAsAFirstStart) {
+  dead_man_.reset();
+  ASSERT_TRUE(env_.fs
+                  .WriteAtomically(directory_ / "state",
+                                   "{\"contact\":{\"last_ms\":18446744073709551615},"
+                                   "\"backup\":{\"last_ms\":9223372036854775808},"
+                                   "\"suspicion\":{\"last_ms\":18446744073709551615}}")
+                  .ok());
+  Restart();
+  dead_man_->Look({});
+  EXPECT_THAT(ops_.taken, IsEmpty());
+  Pass(absl::Hours(2));
+  ASSERT_THAT(ops_.taken, SizeIs(1));
+  EXPECT_EQ(ops_.taken.front().kind, "controller-unreachable");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "proto/common.pb.h"
 #include "proto/control.pb.h"
 #include "tests/support/agent_domain.h"
+#include "tests/support/no_more_threads.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::daemon {
@@ -177,6 +178,19 @@ TEST_F(JobRunnerTest, RestoreOptionsThatWereNotMadeForThisSourceAreRefused) {
   options.set_connection("another");
   EXPECT_EQ(Run(RestoreJob(options, agent_.Source("uploads"))).code(), 3010)
       << "servers are those of this host's sources";
+}
+
+TEST_F(JobRunnerTest, AJobThatGetsNoThreadFailsWithWhatMayPass) {
+  std::promise<v1::JobResult> promise;
+  JobRunner runner(Options([&](const v1::JobResult& result) { promise.set_value(result); }));
+  v1::Job job;
+  job.set_job_id(agent_.rng.Draw(16));
+  job.set_kind(v1::JOB_KIND_BACKUP);
+  const test::NoMoreThreads refuse;
+  runner.Start(job);
+  const v1::JobResult result = promise.get_future().get();
+  EXPECT_EQ(result.error_code(), 1030u);
+  EXPECT_EQ(static_cast<ErrorKind>(result.exit_code()), ErrorKind::kUnreachable);
 }
 
 }  // namespace

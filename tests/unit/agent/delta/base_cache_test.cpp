@@ -9,7 +9,9 @@
 #include <map>
 
 #include "agent/delta/base_reader.h"
+#include "common/format/checked_file.h"
 #include "common/format/object.h"
+#include "common/format/wire.h"
 #include "tests/support/sealed_objects.h"
 #include "tests/support/temp_dir.h"
 
@@ -191,6 +193,47 @@ TEST_F(BaseCacheTest, TheReaderOpensWhatTheCacheHasAndNothingElse) {
   EXPECT_FALSE(reader.Get(domain.IdOf(other)).plaintext);
   EXPECT_FALSE(reader.Get(domain.IdOf("nothing")).plaintext);
   EXPECT_EQ(cache->size(), 1u) << "what does not open is dropped";
+}
+
+// Its sum holds: what the index says of a segment must fit the segment all the same.
+TEST_F(BaseCacheTest, AnIndexThatPointsOutsideItsSegmentsIsNoIndex) {
+  struct Claim {
+    std::uint64_t segment_bytes;
+    std::uint64_t offset;
+    std::uint32_t bytes;
+    bool twice;
+    bool good;
+  };
+  constexpr std::uint64_t kAll = ~0ull;
+  const ChunkId id = *ChunkId::From(Bytes(ChunkId::kSize, 'i'));
+  FileSystem& fs = RealFileSystem();
+  for (const Claim& claim :
+       {Claim{100, 10, 50, false, true}, Claim{100, 10, 50, true, false},
+        Claim{100, 99, 2, false, false}, Claim{100, kAll, 50, false, false},
+        Claim{kAll, 0, 50, false, false}, Claim{60u << 20, 0, 40u << 20, false, false}}) {
+    const std::string folder = directory_ / "bases";
+    std::filesystem::remove_all(folder);
+    const KeyId key = Open()->key_id();
+    ASSERT_TRUE(fs.WriteAtomically(JoinPath(folder, "00000001.bases"), Bytes(100, 's')).ok());
+    Writer index;
+    index.Raw(ByteView("HFBASE1\n", 8));
+    index.Raw(key.view());
+    index.U64(2);
+    index.U64(claim.twice ? 2 : 1);
+    for (int i = 0; i < (claim.twice ? 2 : 1); ++i) {
+      index.U64(1);
+      index.U64(claim.segment_bytes);
+    }
+    index.Raw(id.view());
+    index.U64(1);
+    index.U64(claim.offset);
+    index.U32(claim.bytes);
+    ASSERT_TRUE(WriteCheckedFile(fs, JoinPath(folder, "index"), index.Take()).ok());
+    const auto cache = Open();
+    EXPECT_EQ(cache->size(), claim.good ? 1u : 0u) << claim.offset << " " << claim.bytes;
+    EXPECT_EQ(cache->stored_bytes(), claim.good ? 100u : 0u);
+    EXPECT_EQ(cache->Read(id).has_value(), claim.good);
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "tests/support/fake_ingest_session.h"
+#include "tests/support/no_more_threads.h"
 
 namespace holdfast::pipeline {
 namespace {
@@ -146,6 +147,20 @@ TEST_F(ChunkPipelineTest, GivingUpWithoutFinishEndsTheThreads) {
   const std::size_t sent = session_.sent.size();
   EXPECT_LE(sent, 50u);
   EXPECT_EQ(session_.commits, 0);
+}
+
+TEST_F(ChunkPipelineTest, AThreadThatIsRefusedEndsTheRunWithWhatMayPass) {
+  {
+    const test::NoMoreThreads refuse;
+    const auto pipeline = Start();
+    EXPECT_EQ(CodeOf(Offer(*pipeline, "content")), 1030);
+    const absl::Status status = pipeline->Finish();
+    EXPECT_EQ(CodeOf(status), 1030);
+    EXPECT_TRUE(IsRetryable(status));
+  }
+  const auto pipeline = Start();
+  EXPECT_TRUE(Offer(*pipeline, "content").ok());
+  EXPECT_TRUE(pipeline->Finish().ok());
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "tests/support/seeded_rng.h"
 #include "tests/support/temp_dir.h"
@@ -15,6 +17,7 @@ class PreviousSnapshotTest : public testing::Test {
   PreviousSnapshotTest() {
     saved_.head = {12, rng_.DrawFixed<Hash256>()};
     for (int i = 0; i < 5; ++i) saved_.references.push_back(rng_.DrawFixed<ChunkId>());
+    std::sort(saved_.references.begin(), saved_.references.end());
     for (const std::string& path : paths_) {
       Entry entry;
       entry.path = path;
@@ -91,6 +94,37 @@ TEST_F(PreviousSnapshotTest, ADamagedFileIsNoFile) {
   }
   Overwrite(good + "x");
   EXPECT_FALSE(PreviousSnapshot().Load(fs_, file_));
+}
+
+// Its sum holds, and yet nobody wrote it so: a difference to such a set, or a search in such a
+// list, would be wrong.
+TEST_F(PreviousSnapshotTest, AFileThatIsNotInOrderIsNoFile) {
+  const auto is_refused = [&](const PreviousSnapshot& snapshot) {
+    EXPECT_TRUE(snapshot.Save(fs_, file_).ok());
+    PreviousSnapshot loaded;
+    const bool refused = !loaded.Load(fs_, file_);
+    return refused && loaded.head.seq == 0 && loaded.references.empty() &&
+           loaded.entry_count() == 0;
+  };
+  std::swap(saved_.references[1], saved_.references[3]);
+  EXPECT_TRUE(is_refused(saved_));
+  saved_.references = {saved_.references[0], saved_.references[0]};
+  EXPECT_TRUE(is_refused(saved_)) << "a chunk twice";
+  saved_.references.clear();
+  EXPECT_FALSE(is_refused(saved_));
+  saved_.Add("b", EncodeEntry(Entry()));
+  EXPECT_TRUE(is_refused(saved_)) << "a path twice";
+}
+
+TEST_F(PreviousSnapshotTest, AnEntryOfAnotherPathIsNotReused) {
+  Entry other;
+  other.path = "other";
+  saved_.Add("d", EncodeEntry(other));
+  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  PreviousSnapshot loaded;
+  ASSERT_TRUE(loaded.Load(fs_, file_));
+  EXPECT_FALSE(loaded.Find("d").has_value());
+  EXPECT_TRUE(loaded.Find("c").has_value());
 }
 
 TEST_F(PreviousSnapshotTest, NoFileIsNoMemory) {

@@ -37,6 +37,10 @@ TEST(StatusTest, WhatGrpcSaysGetsAKind) {
   EXPECT_EQ(kind_of(StatusCode::PERMISSION_DENIED), ErrorKind::kPermission);
   EXPECT_EQ(kind_of(StatusCode::UNIMPLEMENTED), ErrorKind::kFailed);
   EXPECT_EQ(kind_of(StatusCode::RESOURCE_EXHAUSTED), ErrorKind::kFailed);
+  const absl::Status no_thread =
+      FromGrpc({StatusCode::RESOURCE_EXHAUSTED, "Server Threadpool Exhausted"});
+  EXPECT_EQ(CodeOf(no_thread), 6001);
+  EXPECT_TRUE(IsRetryable(no_thread));
 }
 
 TEST(StatusTest, DetailsThatAreNoneAreNotBelieved) {

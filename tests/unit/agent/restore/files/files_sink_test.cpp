@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "tests/support/files_support.h"
 #include "tests/support/nasty_tree.h"
+#include "tests/support/no_more_threads.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::test {
@@ -21,7 +22,6 @@ namespace {
 
 using Overwrite = restore::FilesRestoreOptions::Overwrite;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class FilesSinkTest : public testing::Test {
  protected:
@@ -63,6 +63,21 @@ TEST_F(FilesSinkTest, RestoresAndComparesEverything) {
   EXPECT_EQ(report->restored_bytes, 300'012u);
   EXPECT_EQ(report->compared_items, 3u);
   EXPECT_EQ(report->target, target_);
+  EXPECT_EQ(TreeDifferences(source_, target_), "");
+}
+
+TEST_F(FilesSinkTest, WithoutAThreadItFailsWithWhatMayPass) {
+  {
+    const NoMoreThreads refuse;
+    const auto report = Restore(snapshot_, options_);
+    EXPECT_EQ(CodeOf(report.status()), 1030) << report.status();
+    EXPECT_TRUE(IsRetryable(report.status()));
+  }
+  for (const auto& item : std::filesystem::recursive_directory_iterator(target_)) {
+    EXPECT_FALSE(item.is_regular_file()) << item.path();
+  }
+  options_.overwrite = Overwrite::kAll;
+  ASSERT_TRUE(Restore(snapshot_, options_).ok());
   EXPECT_EQ(TreeDifferences(source_, target_), "");
 }
 
