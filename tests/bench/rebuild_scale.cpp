@@ -3,6 +3,8 @@
 //   bench_rebuild CHUNKS DIRECTORY [CHUNKS_IN_A_PACK]
 // makes a store of so many chunks of 1,000 bytes in DIRECTORY (default: 4,000 in a pack, each pack
 // one snapshot of a source of its own), drops what is cached of it if it may, and rebuilds twice.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -34,7 +36,7 @@ int Run(std::uint64_t chunks, const std::string& directory, std::uint64_t in_a_p
   MakeStore(directory, chunks, in_a_pack);
   for (const char* state : {"nothing cached", "cached"}) {
     if (std::string_view(state) == "nothing cached") {
-      std::system("sync");
+      ::sync();
       std::ofstream("/proc/sys/vm/drop_caches") << "3";  // as root
     }
     const auto report = rebuild::RebuildCatalog(RealEnv(), {directory, Bytes(16, 'c'), {}});

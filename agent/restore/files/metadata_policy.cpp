@@ -73,7 +73,9 @@ mode_t FormatOf(EntryType type) {
   if (type == EntryType::kSymlink) return S_IFLNK;
   if (type == EntryType::kFifo) return S_IFIFO;
   if (type == EntryType::kSocket) return S_IFSOCK;
-  return type == EntryType::kCharacterDevice ? S_IFCHR : S_IFBLK;
+  if (type == EntryType::kCharacterDevice) return S_IFCHR;
+  HOLDFAST_CHECK(type == EntryType::kBlockDevice);
+  return S_IFBLK;
 }
 
 MetadataPolicy::MetadataPolicy(const FilesRestoreOptions& options, RestoreLedger& ledger)

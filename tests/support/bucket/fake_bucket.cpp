@@ -84,7 +84,7 @@ FakeBucket::FakeBucket() : server_(std::make_unique<Server>()) {
         [this, body = reply.body](std::size_t, httplib::DataSink& sink) {
           while (crawls_ && sink.is_writable()) {
             sink.write(" ", 1);
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            RealClock().SleepFor(absl::Milliseconds(20), {});
           }
           if (!body.empty()) sink.write(body.data(), body.size());
           sink.done();

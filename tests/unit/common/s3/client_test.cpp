@@ -1,4 +1,5 @@
-// Rows 38 to 44 of docs/FAULT_MODEL.md: what a service may answer, and what must follow.
+// Goal: whatever a storage service answers (fault rows 38 to 44) is told for what it is, and
+// repeated only while that may help.
 #include "common/s3/client.h"
 
 #include <gtest/gtest.h>

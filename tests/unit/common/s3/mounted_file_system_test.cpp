@@ -1,3 +1,5 @@
+// Goal: a bucket behaves as the directory that it stands for, and only its own controller writes to
+// it.
 #include "common/s3/mounted_file_system.h"
 
 #include <gtest/gtest.h>

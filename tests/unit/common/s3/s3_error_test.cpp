@@ -1,3 +1,4 @@
+// Goal: every answer has the kind, the code and the next step that its cause asks for.
 #include "common/s3/s3_error.h"
 
 #include <gtest/gtest.h>

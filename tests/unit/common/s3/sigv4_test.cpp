@@ -1,3 +1,4 @@
+// Goal: requests are signed as AWS's own examples are.
 #include "common/s3/sigv4.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Goal: what cannot be a bucket is refused with its place in the file, and secrets stay secret.
 #include "common/s3/store_config.h"
 
 #include "tests/support/config_fixture.h"

@@ -1,4 +1,5 @@
-// The store in a bucket: what a service that fails must not make of packs.
+// Goal: with the store in a bucket a service that fails loses no pack, and none is taken for
+// damaged because of it.
 #include <gtest/gtest.h>
 
 #include "common/s3/mounted_file_system.h"
