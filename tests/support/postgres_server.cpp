@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/numbers.h"
 #include "common/base/error.h"
 #include "common/env/process.h"
 #include "common/env/unique_fd.h"
@@ -66,7 +67,8 @@ std::string PostgresProgram(const std::string& name) {
   std::string best;
   int best_major = 0;
   for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql")) {
-    const int major = std::atoi(version.path().filename().c_str());
+    int major = 0;
+    if (!absl::SimpleAtoi(version.path().filename().string(), &major)) continue;
     const std::filesystem::path path = version.path() / "bin" / name;
     if (major > best_major && std::filesystem::exists(path)) {
       best_major = major;
