@@ -117,8 +117,9 @@ absl::StatusOr<std::vector<SilenceRow>> SqliteAlerts::SilencesAt(std::uint64_t n
 
 absl::Status SqliteAlerts::EndSilence(std::int64_t id, const AuditEntry& audit) {
   return catalog_.Write([&](SqliteDb& db) -> absl::Status {
+    // Over since it began: a clock that is set back a little does not bring it back.
     RETURN_IF_ERROR(
-        db.Run("UPDATE silence SET until=?2 WHERE id=?1 AND until>?2", id, audit.at_ms));
+        db.Run("UPDATE silence SET until=since WHERE id=?1 AND until>?2", id, audit.at_ms));
     if (db.Changes() == 1) return WriteAudit(db, audit);
     return Error(ErrorKind::kNotFound, 5501,
                  fmt::format("unable to end silence {}: there is none, or it is over", id),

@@ -77,6 +77,11 @@ void Quotas::Reconfigure(QuotaConfig config) {
   config_ = std::move(config);
 }
 
+std::uint64_t Quotas::SaidBytes(const DomainId& domain) {
+  std::lock_guard lock(mutex_);
+  return accounts_[domain].said_bytes;
+}
+
 QuotaSession::QuotaSession(Quotas& quotas, const catalog::AgentRow& agent)
     : quotas_(quotas), agent_(agent.id), name_(agent.name), domain_(*agent.domain) {
   std::lock_guard lock(quotas_.mutex_);
@@ -86,13 +91,18 @@ QuotaSession::QuotaSession(Quotas& quotas, const catalog::AgentRow& agent)
 QuotaSession::~QuotaSession() {
   std::lock_guard lock(quotas_.mutex_);
   Quotas::Account& account = quotas_.accounts_[domain_];
+  // Some of it may be stored by now. The others count it until the catalog is asked again, which it
+  // is before anybody is refused.
   account.pending_bytes -= pending_bytes_;
+  account.stored_bytes += pending_bytes_;
+  account.said_bytes += pending_bytes_;
   if (--account.sessions == 0) quotas_.accounts_.erase(domain_);
 }
 
 absl::Status QuotaSession::Refresh() {
   ASSIGN_OR_RETURN(const schedule::Setting limit, quotas_.LimitOf(agent_));
   ASSIGN_OR_RETURN(const auto limit_bytes, ReadLimit(limit.text));
+  const std::uint64_t said_before = quotas_.SaidBytes(domain_);
   std::uint64_t stored_bytes = 0;
   if (limit_bytes) {
     ASSIGN_OR_RETURN(stored_bytes, quotas_.catalog_.StoredBytes(domain_));
@@ -100,7 +110,10 @@ absl::Status QuotaSession::Refresh() {
   std::lock_guard lock(quotas_.mutex_);
   limit_ = limit.text;
   limit_bytes_ = limit_bytes;
-  quotas_.accounts_[domain_].stored_bytes = stored_bytes;
+  Quotas::Account& account = quotas_.accounts_[domain_];
+  // What others stored since the catalog was asked may be in its answer or not: counted, perhaps
+  // twice, until it is asked again.
+  account.stored_bytes = stored_bytes + (account.said_bytes - said_before);
   return absl::OkStatus();
 }
 
@@ -138,6 +151,7 @@ void QuotaSession::Stored(std::uint64_t bytes) {
   pending_bytes_ -= moved;
   account.pending_bytes -= moved;
   account.stored_bytes += moved;
+  account.said_bytes += moved;
 }
 
 }  // namespace holdfast::quota

@@ -122,6 +122,29 @@ TEST_F(QuotasTest, WhatWasStoredCountsOnceAndInTheNextSessionToo) {
   EXPECT_TRUE(session->Admit(300).ok());
 }
 
+// A session that is refused still puts away what it had: the others know of it.
+TEST_F(QuotasTest, WhatASessionStoresWhileItEndsCounts) {
+  ASSERT_TRUE(quotas_.Set("agent1", "1000", "root").ok());
+  const auto other = Begin();
+  auto ending = Begin();
+  ASSERT_TRUE(ending->Admit(600).ok());
+  const std::int64_t row = catalog_->AddOpenPack(IdOf<DomainId>(1), ++pack_number_).value();
+  ASSERT_TRUE(catalog_->AddChunks(row, {{catalog::Chunk(1), 8, 600, 0}}, {}).ok());
+  ending.reset();
+  EXPECT_EQ(CodeOf(other->Admit(600)), 5036);
+  EXPECT_TRUE(other->Admit(300).ok());
+}
+
+// What was admitted and never stored leaves its room.
+TEST_F(QuotasTest, WhatASessionDoesNotStoreIsRoomForOthers) {
+  ASSERT_TRUE(quotas_.Set("agent1", "1000", "root").ok());
+  const auto other = Begin();
+  auto ending = Begin();
+  ASSERT_TRUE(ending->Admit(600).ok());
+  ending.reset();
+  EXPECT_TRUE(other->Admit(900).ok());
+}
+
 TEST_F(QuotasTest, RoomThatPacksLeaveIsThereInTheSameSession) {
   ASSERT_TRUE(quotas_.Set("agent1", "1000", "root").ok());
   const auto session = Begin();
