@@ -75,11 +75,15 @@ class BenchRedis(Redis):
         return [Watched("redis-server", self.daemon.process.pid, server=True)]
 
     def restart(self):
-        self.cli("save")
+        before = self.digest()
+        # Refused while a child still writes what a backup asked for.
+        wait_for("redis to save", lambda: self.cli("save") == "OK", WAIT_SECONDS)
         argv, log = self.daemon.process.args, self.daemon.log_path
         self.daemon.stop()
         self.daemon = Daemon(argv, log)
         wait_for("redis", lambda: self.cli("ping") == "PONG", WAIT_SECONDS)
+        if self.digest() != before:
+            raise Failed("the restarted server has other data than before")
 
 
 class LoadedRedis:
