@@ -52,7 +52,7 @@ class Quotas {
     std::uint64_t sessions = 0;
     std::uint64_t stored_bytes = 0;   // by the catalog, when it was asked last, and since
     std::uint64_t pending_bytes = 0;  // admitted and not stored yet
-    std::uint64_t said_bytes = 0;     // all that Stored was ever told
+    std::uint64_t said_bytes = 0;     // all that was ever added to stored_bytes by sessions
   };
 
   absl::StatusOr<schedule::Setting> LimitOf(const AgentId& agent);

@@ -43,6 +43,10 @@ std::string StoreFiles::WhereToLook() const {
                                 : "Look at the kernel log for disk errors";
 }
 
+bool StoreFiles::IsOfService(const absl::Status& status) const {
+  return fs.IsObjectStore(root) && KindOf(status) != ErrorKind::kFailed;
+}
+
 absl::Status StoreFiles::AfterWrite(absl::Status status) {
   if (status.ok() || KindOf(status) == ErrorKind::kNoSpace) return status;
   return AfterSync(std::move(status));
@@ -52,8 +56,7 @@ absl::Status StoreFiles::AfterSync(absl::Status status) {
   if (status.ok()) return status;
   const bool first = writable_.exchange(false);
   if (KindOf(status) == ErrorKind::kNoSpace) return status;
-  // A service says itself what is wrong, and whether waiting helps.
-  if (fs.IsObjectStore(root) && KindOf(status) != ErrorKind::kFailed) {
+  if (IsOfService(status)) {
     if (first) log::Failure(status);
     return status;
   }
@@ -82,8 +85,7 @@ absl::Status StoreFiles::Probe() {
   };
   const absl::Status status = attempt();
   writable_ = status.ok();
-  const bool told = fs.IsObjectStore(root) && KindOf(status) != ErrorKind::kFailed;
-  if (status.ok() || told || KindOf(status) == ErrorKind::kNoSpace) {
+  if (status.ok() || IsOfService(status) || KindOf(status) == ErrorKind::kNoSpace) {
     return WithContext(status, "unable to probe the store");
   }
   // Whatever the disk answers, it may pass, as with the write that failed before.

@@ -55,6 +55,8 @@ class StoreFiles {
 
  private:
   std::string WhereToLook() const;
+  // A storage service says itself what is wrong, and whether waiting helps; a disk does not.
+  bool IsOfService(const absl::Status& status) const;
 
   std::atomic<bool> writable_ = true;
   mutable std::mutex mutex_;                    // guards all below
