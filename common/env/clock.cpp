@@ -5,14 +5,18 @@
 #include <ctime>
 #include <mutex>
 
-#include "absl/time/clock.h"
-
 namespace holdfast {
 namespace {
 
 class SystemClock final : public Clock {
  public:
-  absl::Time Now() override { return absl::Now(); }
+  // Not absl::Now(), which may count cycles since it last asked (Debian's does), and so goes on at the old speed, then
+  // back, when the clock was set or the machine slept.
+  absl::Time Now() override {
+    timespec value{};
+    clock_gettime(CLOCK_REALTIME, &value);
+    return absl::TimeFromTimespec(value);
+  }
 
   absl::Duration Monotonic() override {
     timespec value{};
