@@ -117,25 +117,26 @@ BaseChooser::BaseChooser(const DeltaState& state) : chunks_(state.chunks()) {
   begins_.push_back(at);
 }
 
-std::optional<BaseChooser::Range> BaseChooser::ByEdges(ByteView plaintext) const {
-  if (plaintext.size() < kEdgeBytes) return std::nullopt;
+BaseChooser::Edges BaseChooser::ByEdges(ByteView plaintext) const {
+  if (plaintext.size() < kEdgeBytes) return {};
   const auto first = FindEdge(FirstEdge(plaintext), by_first_edge_);
   const auto last = FindEdge(LastEdge(plaintext), by_last_edge_);
   const std::uint64_t size = plaintext.size();
   if (first && last) {
     const Range both{begins_[*first], begins_[*last + 1]};
     // Else one of them was copied from elsewhere.
-    if (both.begin < both.end && both.end - both.begin <= 2 * size) return both;
+    if (both.begin < both.end && both.end - both.begin <= 2 * size) return {both, true};
   }
-  if (first) return Range{begins_[*first], begins_[*first] + size};
+  if (first) return {Range{begins_[*first], begins_[*first] + size}, false};
   if (last) {
     const std::uint64_t end = begins_[*last + 1];
-    return Range{end - std::min(end, size), end};
+    return {Range{end - std::min(end, size), end}, false};
   }
-  return std::nullopt;
+  return {};
 }
 
-BaseChoice BaseChooser::Overlapping(const Range& range, std::size_t chunk_bytes) const {
+BaseChoice BaseChooser::Overlapping(const Range& range, std::size_t chunk_bytes,
+                                    bool has_edge) const {
   std::vector<Weighed> found;
   std::size_t index = static_cast<std::size_t>(
       std::upper_bound(begins_.begin(), begins_.end(), range.begin) - begins_.begin());
@@ -158,6 +159,7 @@ BaseChoice BaseChooser::Overlapping(const Range& range, std::size_t chunk_bytes)
   const auto size = static_cast<double>(chunk_bytes);
   BaseChoice choice = ChoiceOf(Best(std::move(found), chunk_bytes), size);
   choice.spent_bytes = static_cast<std::uint64_t>(spent / covered * size);
+  choice.has_edge = has_edge;
   return choice;
 }
 
@@ -165,14 +167,27 @@ BaseChoice BaseChooser::Cursor::Next(const ChunkId& id, ByteView plaintext) {
   const auto& chooser = chooser_;
   if (const auto known = chooser.by_id_.find(id); known != chooser.by_id_.end()) {
     end_ = chooser.begins_[known->second + 1];
+    end_is_sure_ = true;
     return {};
   }
-  std::optional<Range> range = chooser.ByEdges(plaintext);
-  if (!range && end_) range = Range{*end_, *end_ + plaintext.size()};
-  if (!range) return {};
-  end_ = range->end;
-  if (plaintext.size() < kMinDeltaBytes) return {};
-  return chooser.Overlapping(*range, plaintext.size());
+  const std::size_t size = plaintext.size();
+  const Edges edges = chooser.ByEdges(plaintext);
+  std::optional<Range> place;
+  if (end_ && !edges.both) place = Range{*end_, *end_ + size};
+  if (!edges.range && !place) return {};
+  const bool disagree =
+      edges.range && place && (edges.range->begin > place->end || place->begin > edges.range->end);
+  const bool by_edges = edges.range && (!disagree || !end_is_sure_);
+  const Range& range = by_edges ? *edges.range : *place;
+  end_ = range.end;
+  end_is_sure_ = edges.both || (edges.range && place && !disagree) || (end_is_sure_ && !by_edges);
+  if (size < kMinDeltaBytes) return {};
+  BaseChoice choice = chooser.Overlapping(range, size, by_edges);
+  if (!disagree) return choice;
+  BaseChoice other = chooser.Overlapping(by_edges ? *place : *edges.range, size, !by_edges);
+  if (choice.bases.empty()) return other;
+  if (!other.bases.empty()) choice.others.push_back(std::move(other));
+  return choice;
 }
 
 bool ShouldRebase(const ChunkId& id, const BaseChoice& choice) {

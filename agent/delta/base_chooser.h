@@ -1,10 +1,12 @@
 // Which old chunks a new one resembles: found by an edge that stayed the same, else by its place
 // between neighbours.
 //
-// The old content is one stream of chunks. A new chunk whose first (last) 64 bytes begin (end) an
-// old chunk is laid over the old stream there; without such an edge it is laid where the chunk
-// before it ended. What it overlaps, at most three old chunks, are its bases; an old chunk that is
-// itself a delta stands for its own bases, so that a base is never a delta.
+// The old content is one stream of chunks. A new chunk whose first and last 64 bytes begin and end
+// old chunks that are near each other is laid over the old stream there; without an edge it is laid
+// where the chunk before it ended. One edge alone may be a text that occurs in many places, and is
+// always a chunk's end where it does: when it says something else than the place, both are told.
+// What it overlaps, at most three old chunks, are its bases; an old chunk that is itself a delta
+// stands for its own bases, so that a base is never a delta.
 //
 // Invariants: a choice names at most kMaxBases plain chunks, each once, in the order of the stream;
 //             together with the chunk they have at most kMaxWindowBytes.
@@ -33,6 +35,10 @@ struct BaseChoice {
   std::size_t likely_base = 0;  // index
   std::size_t base_at = 0;
   bool base_at_is_known = true;
+  // By an edge that it shares with old content, not by its place alone.
+  bool has_edge = false;
+  // At most one: what to try when this one turns out not to be like the chunk.
+  std::vector<BaseChoice> others{};
   // It takes the place of old content, also when it should become a new base and has none itself.
   bool replaces = false;
 };
@@ -50,6 +56,7 @@ class BaseChooser {
    private:
     const BaseChooser& chooser_;
     std::optional<std::uint64_t> end_;  // in the old stream, of the chunk before
+    bool end_is_sure_ = false;          // by its id or two edges
   };
 
  private:
@@ -57,8 +64,12 @@ class BaseChooser {
     std::uint64_t begin;
     std::uint64_t end;
   };
-  std::optional<Range> ByEdges(ByteView plaintext) const;
-  BaseChoice Overlapping(const Range& range, std::size_t chunk_bytes) const;
+  struct Edges {
+    std::optional<Range> range;
+    bool both = false;
+  };
+  Edges ByEdges(ByteView plaintext) const;
+  BaseChoice Overlapping(const Range& range, std::size_t chunk_bytes, bool has_edge) const;
 
   const std::vector<KnownChunk>& chunks_;
   std::vector<std::uint64_t> begins_;  // in the old stream, of each chunk; one more for the end

@@ -48,7 +48,9 @@ BaseChoice DeltaRun::Lane::Next(ObjectType type, const ChunkId& id, ByteView pla
   BaseChoice choice = cursor_.Next(id, plaintext);
   if (!run_.making_) return {};
   choice.replaces = !choice.bases.empty();
-  if (ShouldRebase(id, choice)) choice.bases.clear();
+  if (!ShouldRebase(id, choice)) return choice;
+  choice.bases.clear();
+  choice.others.clear();
   return choice;
 }
 
@@ -65,6 +67,7 @@ void DeltaRun::NoteOffered(const ChunkId& id, ByteView plaintext) {
 }
 
 void DeltaRun::AddUnconfirmed(const BaseChoice& choice, std::vector<ChunkId>* ids) const {
+  for (const BaseChoice& other : choice.others) AddUnconfirmed(other, ids);
   std::lock_guard lock(mutex_);
   for (const Base& base : choice.bases) {
     if (confirmed_.contains(base.id)) continue;
@@ -117,30 +120,45 @@ std::shared_ptr<const Bytes> DeltaRun::Plaintext(ObjectSealer& sealer, const Bas
   return std::move(found.plaintext);
 }
 
+// Whether a sample of the chunk is like its place in the likeliest base; true when that base cannot
+// be had.
+bool DeltaRun::SeemsAlike(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& choice) {
+  const auto base = Plaintext(sealer, choice.bases[choice.likely_base]);
+  return !base || SampleResembles(sealer, plaintext, *base, choice);
+}
+
 // Where there is doubt, one base and a sample of the chunk decide whether the others are read.
-std::vector<DeltaRun::Held> DeltaRun::Obtain(ObjectSealer& sealer, ByteView plaintext,
-                                             const BaseChoice& choice) {
-  if (choice.bases.empty() || !perseverance_.ShouldTry()) return {};
-  if (perseverance_.Doubts()) {
-    const auto base = Plaintext(sealer, choice.bases[choice.likely_base]);
-    if (base && !SampleResembles(sealer, plaintext, *base, choice)) {
-      perseverance_.Failed();
-      return {};
+DeltaRun::Obtained DeltaRun::Obtain(ObjectSealer& sealer, ByteView plaintext,
+                                    const BaseChoice& likeliest) {
+  Perseverance& perseverance = PerseveranceFor(likeliest);
+  if (likeliest.bases.empty() || !perseverance.ShouldTry()) return {likeliest, {}};
+  const BaseChoice* choice = &likeliest;
+  bool alike = true;
+  if (perseverance.Doubts() || !likeliest.others.empty()) {
+    alike = SeemsAlike(sealer, plaintext, likeliest);
+    for (const BaseChoice& other : likeliest.others) {
+      if (alike) break;
+      choice = &other;
+      alike = SeemsAlike(sealer, plaintext, other);
     }
   }
-  std::vector<Held> held;
-  for (const Base& base : choice.bases) {
-    auto bytes = Plaintext(sealer, base);
-    if (bytes) held.push_back({base, std::move(bytes)});
+  if (!alike) {
+    perseverance.Failed();
+    return {likeliest, {}};
   }
-  return held;
+  Obtained obtained{*choice, {}};
+  for (const Base& base : choice->bases) {
+    auto bytes = Plaintext(sealer, base);
+    if (bytes) obtained.held.push_back({base, std::move(bytes)});
+  }
+  return obtained;
 }
 
 void DeltaRun::Seal(ObjectSealer& sealer, ObjectType type, const ChunkId& id, ByteView plaintext,
-                    const BaseChoice& choice, Bytes* object) {
+                    const BaseChoice& likeliest, Bytes* object) {
   if (type != ObjectType::kContent) return sealer.Seal(type, id, plaintext, object);
   const std::size_t before = object->size();
-  const std::vector<Held> held = Obtain(sealer, plaintext, choice);
+  const auto [choice, held] = Obtain(sealer, plaintext, likeliest);
   if (!held.empty()) {
     ObjectSealer::Bases bases;
     for (const Held& one : held) bases.emplace_back(one.base.id, *one.plaintext);
@@ -148,18 +166,18 @@ void DeltaRun::Seal(ObjectSealer& sealer, ObjectType type, const ChunkId& id, By
         sealer.SealSmaller(type, id, plaintext, bases, choice.expected_plain_bytes, object);
     const std::size_t stored = object->size() - before;
     if (codec == Codec::kZstdDelta) {
-      perseverance_.Succeeded();
+      PerseveranceFor(likeliest).Succeeded();
       ++delta_count_;
       return NoteSealed(id, stored, held, choice.spent_bytes + stored);
     }
-    perseverance_.Failed();
+    PerseveranceFor(likeliest).Failed();
   } else {
     sealer.Seal(type, id, plaintext, object);
   }
   NoteSealed(id, object->size() - before, {}, 0);
   // What changed once is likely to change again; most of what is new never does, and keeping all
   // of it would write every first backup twice.
-  if (!choice.replaces || plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
+  if (!likeliest.replaces || plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
   Bytes copy;
   sealer.SealCopy(cache_.key_id(), cache_.key(), plaintext, &copy);
   cache_.Keep(id, copy);

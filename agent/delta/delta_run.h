@@ -81,12 +81,22 @@ class DeltaRun {
     std::shared_ptr<const Bytes> plaintext;
   };
 
+  struct Obtained {
+    const BaseChoice& choice;
+    std::vector<Held> held;  // empty: none is to be had, or it is not to be tried
+  };
+
   void NoteOffered(const ChunkId& id, ByteView plaintext);
   // Null: not to be had, or not to be used.
   std::shared_ptr<const Bytes> Plaintext(ObjectSealer& sealer, const Base& base);
-  std::vector<Held> Obtain(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& choice);
+  bool SeemsAlike(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& choice);
+  Obtained Obtain(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& likeliest);
   void NoteSealed(const ChunkId& id, std::size_t stored_bytes, const std::vector<Held>& bases,
                   std::uint64_t spent_bytes);
+  Perseverance& PerseveranceFor(const BaseChoice& choice) {
+    if (!choice.others.empty()) return perseverance_by_either_;
+    return choice.has_edge ? perseverance_by_edge_ : perseverance_by_place_;
+  }
   Base Describe(const ChunkId& base) const;
   // Null: not known. Requires the mutex.
   const KnownChunk* Find(const ChunkId& id) const;
@@ -98,7 +108,12 @@ class DeltaRun {
   absl::flat_hash_map<ChunkId, Base> old_bases_;
   BaseCache cache_;
   BaseReader reader_;
-  Perseverance perseverance_;
+  // One for choices by an edge, one for those by place, one for those that may be either: what was
+  // put in at one place, chunk after chunk without a likeness, says nothing of chunks that begin or
+  // end as old ones do.
+  Perseverance perseverance_by_edge_;
+  Perseverance perseverance_by_place_;
+  Perseverance perseverance_by_either_;
   std::atomic<bool> making_{false};
   std::atomic<std::uint64_t> delta_count_{0};
 

@@ -10,8 +10,8 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  // Not absl::Now(), which may count cycles since it last asked (Debian's does), and so goes on at the old speed, then
-  // back, when the clock was set or the machine slept.
+  // Not absl::Now(), which may count cycles since it last asked (Debian's does), and so goes on at
+  // the old speed, then back, when the clock was set or the machine slept.
   absl::Time Now() override {
     timespec value{};
     clock_gettime(CLOCK_REALTIME, &value);

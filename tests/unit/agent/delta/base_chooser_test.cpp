@@ -52,9 +52,39 @@ TEST_F(BaseChooserTest, AnEdgeFindsTheOldChunkWithoutANeighbour) {
   EXPECT_EQ(Bases(cursor, changed), Ids{Old(1)});
   EXPECT_EQ(last_.expected_plain_bytes, 5'000u) << "half, as its base";
   // The last edge alone: the front was changed and became shorter.
-  EXPECT_EQ(Bases(cursor, old_[0].substr(3'000)), Ids{Old(0)});
+  BaseChooser::Cursor second(chooser);
+  EXPECT_EQ(Bases(second, old_[0].substr(3'000)), Ids{Old(0)});
   // The first edge alone, and more than the old chunk had: it goes on into the next one.
-  EXPECT_EQ(Bases(cursor, old_[0] + rng_.Draw(4'096)), (Ids{Old(0), Old(1)}));
+  BaseChooser::Cursor third(chooser);
+  EXPECT_EQ(Bases(third, old_[0] + rng_.Draw(4'096)), (Ids{Old(0), Old(1)}));
+  EXPECT_TRUE(last_.has_edge && last_.others.empty());
+}
+
+TEST_F(BaseChooserTest, OneEdgeFarFromThePlaceIsOneOfTwo) {
+  MakeOld({10'000, 10'000, 10'000, 10'000, 10'000, 10'000});
+  const BaseChooser chooser(state_);
+  BaseChooser::Cursor cursor(chooser);
+  cursor.Next(Old(0), old_[0]);
+  // After a known neighbour the place is believed first, and kept.
+  const Bytes front_of_4 = old_[4].substr(0, 64) + rng_.Draw(9'000);
+  EXPECT_EQ(Bases(cursor, front_of_4), Ids{Old(1)});
+  EXPECT_FALSE(last_.has_edge);
+  ASSERT_EQ(last_.others.size(), 1u);
+  EXPECT_TRUE(last_.others[0].has_edge);
+  EXPECT_EQ(last_.others[0].bases[0].id, Old(4));
+  // An edge near the place says the same.
+  EXPECT_EQ(Bases(cursor, old_[2].substr(0, 64) + rng_.Draw(9'000)), Ids{Old(2)});
+  EXPECT_TRUE(last_.has_edge && last_.others.empty());
+  // Two edges say where it is, wherever the cursor was.
+  EXPECT_EQ(Bases(cursor, old_[5].substr(0, 64) + rng_.Draw(9'000) + old_[5].substr(9'900)),
+            Ids{Old(5)});
+  EXPECT_TRUE(last_.has_edge && last_.others.empty());
+  // A stream that began with one edge alone believes the next one first.
+  BaseChooser::Cursor another(chooser);
+  EXPECT_EQ(Bases(another, old_[0].substr(0, 64) + rng_.Draw(9'900)), Ids{Old(0)});
+  EXPECT_EQ(Bases(another, front_of_4), Ids{Old(4)});
+  ASSERT_EQ(last_.others.size(), 1u);
+  EXPECT_EQ(last_.others[0].bases[0].id, Old(0));
 }
 
 TEST_F(BaseChooserTest, ThePlaceAfterAKnownNeighbourIsTheSecondChoice) {
@@ -107,7 +137,8 @@ TEST_F(BaseChooserTest, BasesThatAreTooLargeOrOfUnknownSizeAreLeftOut) {
   const Bytes both = old_[0].substr(0, 4u << 20);
   EXPECT_EQ(Bases(cursor, both.substr(0, 3u << 20)), Ids{Old(0)});
   EXPECT_EQ(Bases(cursor, rng_.Draw(3u << 20)), (Ids{Old(1)})) << "4 + 4 + 3 MiB exceed 8";
-  EXPECT_TRUE(Bases(cursor, old_[2].substr(0, 9'000)).empty());
+  BaseChooser::Cursor second(chooser);
+  EXPECT_TRUE(Bases(second, old_[2].substr(0, 9'000)).empty());
 }
 
 TEST_F(BaseChooserTest, SmallChunksMoveTheCursorOnly) {

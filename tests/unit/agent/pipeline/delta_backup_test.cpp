@@ -115,6 +115,19 @@ TEST_F(DeltaBackupTest, RowsThatMoveStayNearTheirOldPlace) {
   ExpectAllRestore();
 }
 
+TEST_F(DeltaBackupTest, MuchThatIsNewInOnePlaceDoesNotDiscourageTheRest) {
+  const BackupReport first = Day();
+  Update(3);
+  // In the first chunks, so that what was there before follows it.
+  std::vector<std::string> put_in;
+  for (int row = 0; row < 120'000; ++row) put_in.push_back(RandomRow());
+  rows_.insert(rows_.begin() + 5'000, put_in.begin(), put_in.end());
+  SetTable();
+  const BackupReport second = Day();
+  EXPECT_LT(second.stored_bytes, first.stored_bytes * (200 + 60) / 100);
+  ExpectAllRestore();
+}
+
 TEST_F(DeltaBackupTest, UnchangedDeltasKeepTheirBases) {
   Day();
   Update(3);
