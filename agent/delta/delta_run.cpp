@@ -120,14 +120,18 @@ std::shared_ptr<const Bytes> DeltaRun::Plaintext(ObjectSealer& sealer, const Bas
   return std::move(found.plaintext);
 }
 
-// Whether a sample of the chunk is like its place in the likeliest base; true when that base cannot
-// be had.
+// Whether a sample of the chunk is like its place in the likeliest base, or like any base when it
+// is not known in which one of an old delta's that place is; true when bases cannot be had.
 bool DeltaRun::SeemsAlike(ObjectSealer& sealer, ByteView plaintext, const BaseChoice& choice) {
-  const auto base = Plaintext(sealer, choice.bases[choice.likely_base]);
-  return !base || SampleResembles(sealer, plaintext, *base, choice);
+  const auto is_alike = [&](const Base& base) {
+    const auto bytes = Plaintext(sealer, base);
+    return !bytes || SampleResembles(sealer, plaintext, *bytes, choice);
+  };
+  if (choice.base_at_is_known) return is_alike(choice.bases[choice.likely_base]);
+  return std::any_of(choice.bases.begin(), choice.bases.end(), is_alike);
 }
 
-// Where there is doubt, one base and a sample of the chunk decide whether the others are read.
+// Where there is doubt, a sample of the chunk decides whether all bases are read.
 DeltaRun::Obtained DeltaRun::Obtain(ObjectSealer& sealer, ByteView plaintext,
                                     const BaseChoice& likeliest) {
   Perseverance& perseverance = PerseveranceFor(likeliest);
