@@ -328,7 +328,8 @@ absl::StatusOr<pipeline::BackupReport> JobRunner::BackupOnce(const v1::Job& job,
          return OpenSnapshot(documents, {id, seq}, keys.owner, keys.recipient, fetcher);
        },
        {config.delta, options_.state->DeltaPath(id), options_.state->BasesDirectory(id),
-        config.delta_cache_bytes, fetcher},
+        config.delta_cache_bytes, !std::holds_alternative<source::FilesOptions>(config.options),
+        fetcher},
        fetcher});
   return run.Run(*source, session, running, running.stop.get_token());
 }

@@ -179,9 +179,9 @@ void DeltaRun::Seal(ObjectSealer& sealer, ObjectType type, const ChunkId& id, By
     sealer.Seal(type, id, plaintext, object);
   }
   NoteSealed(id, object->size() - before, {}, 0);
-  // What changed once is likely to change again; most of what is new never does, and keeping all
-  // of it would write every first backup twice.
-  if (!likeliest.replaces || plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
+  // What changed once is likely to change again.
+  if (!likeliest.replaces && !options_.keep_new) return;
+  if (plaintext.size() < kMinDeltaBytes || !cache_.WantsMore()) return;
   Bytes copy;
   sealer.SealCopy(cache_.key_id(), cache_.key(), plaintext, &copy);
   cache_.Keep(id, copy);

@@ -31,6 +31,8 @@ class DeltaRun {
     std::string state_path;
     std::string cache_directory;
     std::uint64_t cache_bytes = 0;
+    bool keep_new =
+        false;  // in the cache; else what took the place of something and what was fetched
     BaseReader::Options reader;
   };
   explicit DeltaRun(Options options);

@@ -179,6 +179,7 @@ std::unique_ptr<delta::DeltaRun> BackupRun::BeginDeltas(const SessionStart& star
       places.state_path,
       places.cache_directory,
       places.cache_bytes,
+      places.keep_new,
       {keys.secrets.domain, std::move(id_key), places.fetcher, keys.recipient}});
   run->Begin(start.head_seq == 0 ? Hash256() : RecordHash(start.head_record));
   return run;

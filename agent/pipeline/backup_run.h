@@ -70,6 +70,9 @@ struct DeltaPlaces {
   std::string state_path;  // empty: nothing is known of deltas, and none are made
   std::string cache_directory;
   std::uint64_t cache_bytes = 0;
+  // All content of a database is likely to change somewhere until the next run, so that it is kept
+  // at once: the second run would fetch all of it. Most files never change.
+  bool keep_new = false;
   std::shared_ptr<ChunkFetcher> fetcher;  // for bases that are not in the cache; may be null
 };
 

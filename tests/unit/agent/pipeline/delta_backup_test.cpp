@@ -34,8 +34,12 @@ class DeltaBackupTest : public BackupRunTest {
     test::FakeIngestSession session(controller_);
     RunProgress progress;
     BackupRun::Options options = Options();
-    options.delta = {enabled_, directory_ / "uploads.delta", directory_ / "uploads.bases",
-                     cache_bytes_, nullptr};
+    options.delta = {enabled_,
+                     directory_ / "uploads.delta",
+                     directory_ / "uploads.bases",
+                     cache_bytes_,
+                     keep_new_,
+                     nullptr};
     if (fetches_) options.delta.fetcher = std::make_shared<CountingFetcher>(*this);
     const auto report = BackupRun(options).Run(source_, session, progress, {});
     EXPECT_TRUE(report.ok()) << report.status();
@@ -83,6 +87,7 @@ class DeltaBackupTest : public BackupRunTest {
   std::vector<std::string> rows_;
   std::vector<Files> kept_;
   bool enabled_ = true;
+  bool keep_new_ = false;
   std::uint64_t cache_bytes_ = 64u << 20;
   bool fetches_ = true;
   std::atomic<bool> fetch_fails_{false};
@@ -185,6 +190,16 @@ TEST_F(DeltaBackupTest, TheCacheIsFilledByWhatChanges) {
   EXPECT_GT(Day().sent_deltas, 0u);
   EXPECT_GT(fetched_, 0);
   EXPECT_GT(CacheBytes(), 0u);
+}
+
+TEST_F(DeltaBackupTest, OrByAllWhereEverythingIsLikelyToChange) {
+  keep_new_ = true;
+  const BackupReport first = Day();
+  EXPECT_GT(CacheBytes(), first.stored_bytes * 9 / 10);
+  Update(3);
+  EXPECT_GT(Day().sent_deltas, 0u);
+  EXPECT_EQ(fetched_, 0) << "nothing has to come back from the controller";
+  ExpectAllRestore();
 }
 
 TEST_F(DeltaBackupTest, WithoutTheCacheBasesComeFromTheController) {
