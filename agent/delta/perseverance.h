@@ -16,7 +16,7 @@ namespace holdfast::delta {
 class Perseverance {
  public:
   static constexpr std::uint32_t kFailures = 4;
-  static constexpr std::uint32_t kFirstRest = 16;
+  static constexpr std::uint32_t kFirstRest = 4;
   static constexpr std::uint32_t kLongestRest = 1024;
 
   bool ShouldTry() {
