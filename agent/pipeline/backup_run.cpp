@@ -45,7 +45,7 @@ class ManifestWriter {
               return absl::OkStatus();
             }) {}
 
-  absl::Status Write(const std::vector<SnapshotAssembly::Encoded>& entries) {
+  absl::Status Write(const std::vector<EncodedEntry>& entries) {
     RETURN_IF_ERROR(writer_.Begin());
     RETURN_IF_ERROR(writer_.Write(kManifestHeader));
     Bytes framed;
@@ -262,17 +262,16 @@ void BackupRun::Remember(const SnapshotAssembly& assembly, const CommitRequest& 
   // A mark that stays costs one full list.
   FileSystem& fs = options_.env.fs;
   if (fs.Exists(FullListMark())) fs.Remove(FullListMark()).IgnoreError();
-  PreviousSnapshot now;
-  now.head = {report_.seq, RecordHash(request.record)};
-  now.references = references_;
-  for (const auto& entry : assembly.entries()) now.Add(entry.path, entry.bytes);
+  const Head now{report_.seq, RecordHash(request.record)};
   // The snapshot is committed whatever happens here; without the state the next run is only slower.
-  if (const absl::Status saved = now.Save(options_.env.fs, options_.state_path); !saved.ok()) {
+  if (const absl::Status saved =
+          SaveSnapshotState(fs, options_.state_path, now, references_, assembly.entries());
+      !saved.ok()) {
     report_.notes.push_back(
         fmt::format("the state for the next run was not kept: {}", MessageOf(saved)));
   }
   if (!delta_) return;
-  if (const absl::Status saved = delta_->Remember(assembly.chunks(), now.head.record_hash);
+  if (const absl::Status saved = delta_->Remember(assembly.chunks(), now.record_hash);
       !saved.ok()) {
     report_.notes.push_back(
         fmt::format("what the next run needs for deltas was not kept: {}", MessageOf(saved)));

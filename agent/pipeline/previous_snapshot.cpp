@@ -19,16 +19,18 @@ constexpr std::uint64_t kMaxStateBytes = 2ull << 30;
 void PreviousSnapshot::Clear() {
   head = {};
   references.clear();
-  arena_.clear();
+  body_.clear();
   index_.clear();
   cursor_ = 0;
 }
 
 void PreviousSnapshot::Add(std::string_view path, ByteView encoded) {
-  index_.push_back({arena_.size(), static_cast<std::uint32_t>(path.size()),
+  Writer writer;
+  writer.Field(path);
+  writer.Field(encoded);
+  index_.push_back({body_.size() + sizeof(std::uint32_t), static_cast<std::uint32_t>(path.size()),
                     static_cast<std::uint32_t>(encoded.size())});
-  arena_.append(path);
-  arena_.append(encoded);
+  body_.append(writer.bytes());
 }
 
 std::optional<Entry> PreviousSnapshot::Find(std::string_view path) const {
@@ -52,33 +54,19 @@ std::optional<Entry> PreviousSnapshot::Find(std::string_view path) const {
   return *std::move(entry);
 }
 
-absl::Status PreviousSnapshot::Save(FileSystem& fs, const std::string& path) const {
-  HOLDFAST_FAIL_POINT("agent.state");
-  Writer writer;
-  writer.Raw(kMagic);
-  writer.U64(head.seq);
-  writer.Raw(head.record_hash.view());
-  writer.U64(references.size());
-  for (const ChunkId& id : references) writer.Raw(id.view());
-  writer.U64(index_.size());
-  for (const Place& place : index_) {
-    writer.Field(PathOf(place));
-    writer.Field(EncodedOf(place));
-  }
-  return WriteCheckedFile(fs, path, writer.Take());
-}
-
 bool PreviousSnapshot::Load(FileSystem& fs, const std::string& path) {
   Clear();
-  const auto body = ReadCheckedFile(fs, path, kMaxStateBytes);
-  if (body && Decode(*body)) return true;
+  if (auto body = ReadCheckedFile(fs, path, kMaxStateBytes)) {
+    body_ = *std::move(body);
+    if (Decode()) return true;
+  }
   Clear();
   return false;
 }
 
 // What is not in order would not be found, or be taken for another difference.
-bool PreviousSnapshot::Decode(ByteView body) {
-  Reader reader(body);
+bool PreviousSnapshot::Decode() {
+  Reader reader(body_);
   reader.Magic(kMagic);
   head.seq = reader.U64();
   head.record_hash = reader.Id<Hash256>();
@@ -91,15 +79,40 @@ bool PreviousSnapshot::Decode(ByteView body) {
     return false;
   }
   const std::uint64_t entries = reader.U64();
-  arena_.reserve(reader.remaining());
   for (std::uint64_t i = 0; i < entries && reader.ok(); ++i) {
     const ByteView entry_path = reader.Field();
     const ByteView encoded = reader.Field();
     if (!reader.ok()) return false;
     if (!index_.empty() && ComparePaths(PathOf(index_.back()), entry_path) >= 0) return false;
-    Add(entry_path, encoded);
+    index_.push_back({static_cast<std::uint64_t>(entry_path.data() - body_.data()),
+                      static_cast<std::uint32_t>(entry_path.size()),
+                      static_cast<std::uint32_t>(encoded.size())});
   }
   return reader.AtEnd();
+}
+
+absl::Status SaveSnapshotState(FileSystem& fs, const std::string& path, const Head& head,
+                               const std::vector<ChunkId>& references,
+                               const std::vector<EncodedEntry>& entries) {
+  HOLDFAST_FAIL_POINT("agent.state");
+  std::size_t bytes = kMagic.size() + 3 * sizeof(std::uint64_t) + 2 * Hash256::kSize +
+                      references.size() * ChunkId::kSize;
+  for (const EncodedEntry& entry : entries) {
+    bytes += 2 * sizeof(std::uint32_t) + entry.path.size() + entry.bytes.size();
+  }
+  Writer writer;
+  writer.Reserve(bytes);
+  writer.Raw(kMagic);
+  writer.U64(head.seq);
+  writer.Raw(head.record_hash.view());
+  writer.U64(references.size());
+  for (const ChunkId& id : references) writer.Raw(id.view());
+  writer.U64(entries.size());
+  for (const EncodedEntry& entry : entries) {
+    writer.Field(entry.path);
+    writer.Field(entry.bytes);
+  }
+  return WriteCheckedFile(fs, path, writer.Take());
 }
 
 }  // namespace holdfast::pipeline

@@ -1,8 +1,7 @@
 // The snapshot before this one, as the agent remembers it: head, reference set, entries by path.
 //
-// Hides:      the state file, a compact in-memory form (one arena, ~60 bytes per entry beside the
-// encoded entry). Invariants: I1  A state file is used only when its SHA-256 holds; a damaged one
-// counts as absent.
+// Hides:      the state file, which is also the form in memory (beside it 16 bytes per entry).
+// Invariants: I1  A state file is used only when its SHA-256 holds; a damaged one counts as absent.
 //             I2  Entries are in path order; Find is O(1) for a walk in path order and O(log n)
 //             otherwise. I3  What is remembered is a hint for speed, except `head`: it is what
 //             rollback detection compares with.
@@ -24,6 +23,17 @@ struct Head {
   Hash256 record_hash;
 };
 
+struct EncodedEntry {
+  std::string path;
+  Bytes bytes;
+};
+
+// Writes the state file of a snapshot: `references` sorted and unique, `entries` in path order.
+// Holds no more than one copy of them, the file's.
+absl::Status SaveSnapshotState(FileSystem& fs, const std::string& path, const Head& head,
+                               const std::vector<ChunkId>& references,
+                               const std::vector<EncodedEntry>& entries);
+
 class PreviousSnapshot {
  public:
   PreviousSnapshot() = default;
@@ -31,8 +41,6 @@ class PreviousSnapshot {
 
   // False, and empty, when there is no usable file.
   bool Load(FileSystem& fs, const std::string& path);
-  absl::Status Save(FileSystem& fs, const std::string& path) const;
-
   void Add(std::string_view path, ByteView encoded);  // in path order
   std::optional<Entry> Find(std::string_view path) const;
   void Clear();
@@ -50,20 +58,21 @@ class PreviousSnapshot {
   }
 
  private:
-  struct Place {
-    std::uint64_t offset;
-    std::uint32_t path_bytes;
-    std::uint32_t encoded_bytes;
+  struct Place {  // in body_
+    std::uint64_t path_at = 0;
+    std::uint32_t path_bytes = 0;
+    std::uint32_t encoded_bytes = 0;  // after the path and its own length
   };
-  bool Decode(ByteView body);
+  bool Decode();
   ByteView PathOf(const Place& place) const {
-    return ByteView(arena_).substr(place.offset, place.path_bytes);
+    return ByteView(body_).substr(place.path_at, place.path_bytes);
   }
   ByteView EncodedOf(const Place& place) const {
-    return ByteView(arena_).substr(place.offset + place.path_bytes, place.encoded_bytes);
+    return ByteView(body_).substr(place.path_at + place.path_bytes + sizeof(std::uint32_t),
+                                  place.encoded_bytes);
   }
 
-  Bytes arena_;
+  Bytes body_;  // of the file, or what Add appended in its form
   std::vector<Place> index_;
   mutable std::atomic<std::size_t> cursor_{0};
 };

@@ -68,7 +68,7 @@ std::unique_ptr<source::ContentLane> SnapshotAssembly::OpenLane() {
 
 absl::Status SnapshotAssembly::Add(Entry entry) {
   RETURN_IF_ERROR(ValidatePath(entry.path));
-  Encoded encoded{entry.path, EncodeEntry(entry)};
+  EncodedEntry encoded{entry.path, EncodeEntry(entry)};
   progress_.items_done += 1;
   std::lock_guard lock(mutex_);
   content_bytes_ += entry.content_bytes;
@@ -111,15 +111,15 @@ void SnapshotAssembly::Progressed(std::uint64_t bytes, std::uint64_t items) {
 absl::Status SnapshotAssembly::Finish() {
   RETURN_IF_ERROR(error_.status());
   std::lock_guard lock(mutex_);
-  const auto before = [](const Encoded& a, const Encoded& b) {
+  const auto before = [](const EncodedEntry& a, const EncodedEntry& b) {
     return ComparePaths(a.path, b.path) < 0;
   };
   if (!std::is_sorted(entries_.begin(), entries_.end(), before)) {
     std::sort(entries_.begin(), entries_.end(), before);
   }
-  const auto twice =
-      std::adjacent_find(entries_.begin(), entries_.end(),
-                         [](const Encoded& a, const Encoded& b) { return a.path == b.path; });
+  const auto twice = std::adjacent_find(
+      entries_.begin(), entries_.end(),
+      [](const EncodedEntry& a, const EncodedEntry& b) { return a.path == b.path; });
   if (twice != entries_.end()) {
     return Error(ErrorKind::kSource, 2013,
                  fmt::format("unable to write the snapshot: the source gave '{}' twice",

@@ -45,11 +45,7 @@ class SnapshotAssembly final : public source::SnapshotBuilder {
 
   absl::Status Finish();
 
-  struct Encoded {
-    std::string path;
-    Bytes bytes;
-  };
-  const std::vector<Encoded>& entries() const { return entries_; }
+  const std::vector<EncodedEntry>& entries() const { return entries_; }
   // Chunks that content refers to, not sorted, with repeats removed only between neighbours.
   const std::vector<ChunkId>& chunks() const { return chunks_; }
   std::uint64_t content_bytes() const { return content_bytes_; }
@@ -66,7 +62,7 @@ class SnapshotAssembly final : public source::SnapshotBuilder {
   FirstError error_;
 
   std::mutex mutex_;  // guards all below
-  std::vector<Encoded> entries_;
+  std::vector<EncodedEntry> entries_;
   std::vector<ChunkId> chunks_;
   std::uint64_t content_bytes_ = 0;
   std::vector<Problem> problems_;

@@ -16,6 +16,7 @@ namespace holdfast {
 
 class Writer {
  public:
+  void Reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   void U8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
   void U16(std::uint16_t value) { Little(value, 2); }
   void U32(std::uint32_t value) { Little(value, 4); }

@@ -138,17 +138,16 @@ void SaveAgentStates() {
   const ChunkId a = *ChunkId::From(Bytes(32, 'a'));
   const ChunkId b = *ChunkId::From(Bytes(32, 'b'));
 
-  pipeline::PreviousSnapshot last;
-  last.head = {3, Sha256("record")};
-  last.references = {a, b};
+  std::vector<pipeline::EncodedEntry> entries;
   for (const char* path : {"", "dir", "dir/file", "z"}) {
     Entry entry;
     entry.path = path;
     entry.slices = {{a, 0, 10}};
     entry.content_bytes = entry.size_bytes = 10;
-    last.Add(path, EncodeEntry(entry));
+    entries.push_back({path, EncodeEntry(entry)});
   }
-  HOLDFAST_CHECK(last.Save(fs, host / "last").ok());
+  HOLDFAST_CHECK(
+      pipeline::SaveSnapshotState(fs, host / "last", {3, Sha256("record")}, {a, b}, entries).ok());
   const Bytes last_file = KeptFile(host / "last", Hash256::kSize);
   Save("state", "last", "l" + last_file);
   Bytes unsorted = last_file;

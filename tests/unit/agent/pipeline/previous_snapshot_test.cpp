@@ -15,16 +15,16 @@ namespace {
 class PreviousSnapshotTest : public testing::Test {
  protected:
   PreviousSnapshotTest() {
-    saved_.head = {12, rng_.DrawFixed<Hash256>()};
-    for (int i = 0; i < 5; ++i) saved_.references.push_back(rng_.DrawFixed<ChunkId>());
-    std::sort(saved_.references.begin(), saved_.references.end());
+    for (int i = 0; i < 5; ++i) references_.push_back(rng_.DrawFixed<ChunkId>());
+    std::sort(references_.begin(), references_.end());
     for (const std::string& path : paths_) {
       Entry entry;
       entry.path = path;
       entry.inode = inode_of_[path] = inode_of_.size() + 100;
-      saved_.Add(path, EncodeEntry(entry));
+      entries_.push_back({path, EncodeEntry(entry)});
     }
   }
+  void Save() { ASSERT_TRUE(SaveSnapshotState(fs_, file_, head_, references_, entries_).ok()); }
   void Overwrite(ByteView bytes) { ASSERT_TRUE(fs_.WriteAtomically(file_, bytes).ok()); }
 
   FileSystem& fs_ = RealFileSystem();
@@ -33,16 +33,18 @@ class PreviousSnapshotTest : public testing::Test {
   const std::string file_ = directory_ / "source.last";
   const std::vector<std::string> paths_ = {"", "a", "a/b", "a/c", "a/d", "a/e", "a!", "b", "c"};
   std::map<std::string, std::uint64_t> inode_of_;
-  PreviousSnapshot saved_;
+  Head head_{12, rng_.DrawFixed<Hash256>()};
+  std::vector<ChunkId> references_;
+  std::vector<EncodedEntry> entries_;
 };
 
 TEST_F(PreviousSnapshotTest, ComesBackAsSaved) {
-  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  Save();
   PreviousSnapshot loaded;
   ASSERT_TRUE(loaded.Load(fs_, file_));
   EXPECT_EQ(loaded.head.seq, 12u);
-  EXPECT_EQ(loaded.head.record_hash, saved_.head.record_hash);
-  EXPECT_EQ(loaded.references, saved_.references);
+  EXPECT_EQ(loaded.head.record_hash, head_.record_hash);
+  EXPECT_EQ(loaded.references, references_);
   EXPECT_EQ(loaded.entry_count(), paths_.size());
   for (const std::string& path : paths_) {
     const auto entry = loaded.Find(path);
@@ -61,22 +63,35 @@ TEST_F(PreviousSnapshotTest, ComesBackAsSaved) {
 }
 
 TEST_F(PreviousSnapshotTest, FindsInAnyOrder) {
+  Save();
+  PreviousSnapshot loaded;
+  ASSERT_TRUE(loaded.Load(fs_, file_));
   for (int round = 0; round < 3; ++round) {
     for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) {
-      ASSERT_TRUE(saved_.Find(*path).has_value()) << *path;
+      ASSERT_TRUE(loaded.Find(*path).has_value()) << *path;
     }
     for (std::size_t i = 0; i < paths_.size(); i += 4) {
-      EXPECT_EQ(saved_.Find(paths_[i])->path, paths_[i]);
+      EXPECT_EQ(loaded.Find(paths_[i])->path, paths_[i]);
     }
     for (const char* absent : {"a/bb", "0", "zzz", "a/", "a/b/c"}) {
-      EXPECT_FALSE(saved_.Find(absent).has_value()) << absent;
-      EXPECT_EQ(saved_.Find("a/c")->path, "a/c");
+      EXPECT_FALSE(loaded.Find(absent).has_value()) << absent;
+      EXPECT_EQ(loaded.Find("a/c")->path, "a/c");
     }
   }
 }
 
+TEST_F(PreviousSnapshotTest, FindsWhatWasAdded) {
+  PreviousSnapshot added;
+  for (const EncodedEntry& entry : entries_) added.Add(entry.path, entry.bytes);
+  EXPECT_EQ(added.entry_count(), paths_.size());
+  for (const std::string& path : paths_) {
+    ASSERT_TRUE(added.Find(path).has_value()) << path;
+    EXPECT_EQ(added.Find(path)->inode, inode_of_[path]);
+  }
+}
+
 TEST_F(PreviousSnapshotTest, ADamagedFileIsNoFile) {
-  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  Save();
   const Bytes good = fs_.ReadFile(file_).value();
   for (std::size_t at = 0; at < good.size(); at += 7) {
     Bytes bad = good;
@@ -99,28 +114,30 @@ TEST_F(PreviousSnapshotTest, ADamagedFileIsNoFile) {
 // Its sum holds, and yet nobody wrote it so: a difference to such a set, or a search in such a
 // list, would be wrong.
 TEST_F(PreviousSnapshotTest, AFileThatIsNotInOrderIsNoFile) {
-  const auto is_refused = [&](const PreviousSnapshot& snapshot) {
-    EXPECT_TRUE(snapshot.Save(fs_, file_).ok());
+  const auto is_refused = [&] {
+    Save();
     PreviousSnapshot loaded;
     const bool refused = !loaded.Load(fs_, file_);
     return refused && loaded.head.seq == 0 && loaded.references.empty() &&
            loaded.entry_count() == 0;
   };
-  std::swap(saved_.references[1], saved_.references[3]);
-  EXPECT_TRUE(is_refused(saved_));
-  saved_.references = {saved_.references[0], saved_.references[0]};
-  EXPECT_TRUE(is_refused(saved_)) << "a chunk twice";
-  saved_.references.clear();
-  EXPECT_FALSE(is_refused(saved_));
-  saved_.Add("b", EncodeEntry(Entry()));
-  EXPECT_TRUE(is_refused(saved_)) << "a path twice";
+  std::swap(references_[1], references_[3]);
+  EXPECT_TRUE(is_refused());
+  references_ = {references_[0], references_[0]};
+  EXPECT_TRUE(is_refused()) << "a chunk twice";
+  references_.clear();
+  PreviousSnapshot in_order;
+  Save();
+  EXPECT_TRUE(in_order.Load(fs_, file_));
+  entries_.push_back({"b", EncodeEntry(Entry())});
+  EXPECT_TRUE(is_refused()) << "a path twice";
 }
 
 TEST_F(PreviousSnapshotTest, AnEntryOfAnotherPathIsNotReused) {
   Entry other;
   other.path = "other";
-  saved_.Add("d", EncodeEntry(other));
-  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
+  entries_.push_back({"d", EncodeEntry(other)});
+  Save();
   PreviousSnapshot loaded;
   ASSERT_TRUE(loaded.Load(fs_, file_));
   EXPECT_FALSE(loaded.Find("d").has_value());
@@ -134,10 +151,8 @@ TEST_F(PreviousSnapshotTest, NoFileIsNoMemory) {
 }
 
 TEST_F(PreviousSnapshotTest, SavingReplacesWhatWasThere) {
-  ASSERT_TRUE(saved_.Save(fs_, file_).ok());
-  PreviousSnapshot next;
-  next.head = {13, rng_.DrawFixed<Hash256>()};
-  ASSERT_TRUE(next.Save(fs_, file_).ok());
+  Save();
+  ASSERT_TRUE(SaveSnapshotState(fs_, file_, {13, rng_.DrawFixed<Hash256>()}, {}, {}).ok());
   PreviousSnapshot loaded;
   ASSERT_TRUE(loaded.Load(fs_, file_));
   EXPECT_EQ(loaded.head.seq, 13u);
