@@ -103,6 +103,7 @@ class Schedule(unittest.TestCase):
             os.rename(rig.root + ".away", rig.root)
             rig.clock.wait_for("the snapshot", lambda: rig.seqs(), 660, step=5)
             self.assertGreaterEqual(rig.clock.time() - second, 600 - 10)
+            rig.clock.wait_for("the end of the run", lambda: rig.schedule()["retries"] == 0)
             row = rig.schedule()
             self.assertEqual((row["retries"], row["retry_at"], row["missed"], row["skipped"]), (0, "", 0, 0))
 
