@@ -212,7 +212,7 @@ absl::StatusOr<pipeline::BackupReport> Installation::Backup(const Files& files, 
       /*seal_threads=*/1,
       [this](std::uint64_t seq) { return OpenSnapshotOf(seq, agent_.recipient); },
       {true, agent_directory() + "/uploads.delta", agent_directory() + "/uploads.bases", 8u << 20,
-       std::make_shared<Fetcher>(*this)}};
+       /*keep_new=*/false, std::make_shared<Fetcher>(*this)}};
   Session session(*this, run);
   pipeline::RunProgress progress;
   auto report = pipeline::BackupRun(std::move(options)).Run(source, session, progress, {});
