@@ -56,7 +56,7 @@ class BaseChooser {
    private:
     const BaseChooser& chooser_;
     std::optional<std::uint64_t> end_;  // in the old stream, of the chunk before
-    bool end_is_sure_ = false;          // by its id or two edges
+    bool end_is_sure_ = false;  // by an id, two edges, or an edge that agrees with the place
   };
 
  private:

@@ -31,8 +31,8 @@ class DeltaRun {
     std::string state_path;
     std::string cache_directory;
     std::uint64_t cache_bytes = 0;
-    bool keep_new =
-        false;  // in the cache; else what took the place of something and what was fetched
+    // In the cache; else only what took the place of old content, and what was fetched.
+    bool keep_new = false;
     BaseReader::Options reader;
   };
   explicit DeltaRun(Options options);

@@ -48,15 +48,26 @@ void LastSnapshot(ByteView body) {
     HOLDFAST_CHECK(loaded.entry_count() * 8 + loaded.references.size() * ChunkId::kSize <
                    file.size());
     HOLDFAST_CHECK(std::is_sorted(loaded.references.begin(), loaded.references.end()));
+    std::vector<pipeline::EncodedEntry> entries;
+    bool named_as_kept = true;  // every entry by the path that it was kept for
     const absl::Status visited = loaded.ForEachEncoded([&](ByteView encoded) {
       const auto entry = DecodeEntry(encoded);
+      named_as_kept = named_as_kept && entry.ok() && loaded.Find(entry->path).has_value() &&
+                      (entries.empty() || ComparePaths(entries.back().path, entry->path) < 0);
       if (!entry.ok()) return absl::OkStatus();
+      entries.push_back({entry->path, Bytes(encoded)});
       // What is reused for a path is what was kept for it.
       const auto found = loaded.Find(entry->path);
       HOLDFAST_CHECK(!found || found->path == entry->path);
       return absl::OkStatus();
     });
     HOLDFAST_CHECK(visited.ok());
+    if (named_as_kept) {
+      HOLDFAST_CHECK(
+          pipeline::SaveSnapshotState(host.env.fs, path, loaded.head, loaded.references, entries)
+              .ok());
+      HOLDFAST_CHECK(host.Read("last") == file);
+    }
     (void)loaded.Find("absent/path");
   }
 }
