@@ -16,7 +16,11 @@ find_package(CURL REQUIRED)
 find_package(pugixml REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+# Linked in, and kept from the shared libraries that bring zstd of their own: what common/format/zstd_encoder.cpp needs of it is only
+# promised within one release.
+find_library(ZSTD_ARCHIVE libzstd.a REQUIRED)
+add_library(holdfast_zstd STATIC IMPORTED)
+set_target_properties(holdfast_zstd PROPERTIES IMPORTED_LOCATION ${ZSTD_ARCHIVE} INTERFACE_LINK_OPTIONS "-Wl,--exclude-libs,libzstd.a")
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)

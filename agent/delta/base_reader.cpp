@@ -38,7 +38,8 @@ BaseReader::BaseReader(Options options, BaseCache& cache) : cache_(cache) {
     return absl::PermissionDeniedError("an object of another cache");
   };
   local_ = std::make_unique<ChunkReader>(options.domain, options.id_key, cache_key,
-                                         std::make_shared<CacheFetcher>(cache), kMemoryBytes);
+                                         std::make_shared<CacheFetcher>(cache), kMemoryBytes,
+                                         ChunkIds::kOfTheSeal);
   if (!options.remote) return;
   auto keys = std::make_shared<RunKeys>(std::vector<Bytes>(), options.domain, options.recipient,
                                         options.remote);

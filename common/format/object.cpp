@@ -1,12 +1,12 @@
 #include "common/format/object.h"
 
 #include <zstd.h>
-#include <zstd_errors.h>
 
 #include <algorithm>
 
 #include "common/base/error.h"
 #include "common/format/wire.h"
+#include "common/format/zstd_encoder.h"
 #include "fmt/format.h"
 
 namespace holdfast {
@@ -46,18 +46,12 @@ ObjectKeys DeriveKeys(const SecretBytes& run_key, ByteView salt, ByteView fields
   return {SecretBytes(both.view().substr(0, 32)), Bytes(both.view().substr(32))};
 }
 
-struct CompressDelete {
-  void operator()(ZSTD_CCtx* ctx) const { ZSTD_freeCCtx(ctx); }
-};
 struct DecompressDelete {
   void operator()(ZSTD_DCtx* ctx) const { ZSTD_freeDCtx(ctx); }
 };
 
-int WindowLogFor(std::size_t bytes) {
-  int log = 10;
-  while ((std::size_t{1} << log) < bytes && log < 27) ++log;
-  return log;
-}
+// The largest frame that gains 3 %.
+std::size_t WorthWhile(ByteView plaintext) { return plaintext.size() - plaintext.size() / 33 - 1; }
 
 }  // namespace
 
@@ -123,39 +117,15 @@ struct ObjectSealer::Impl {
 
   Options options;
   Rng& rng;
-  std::unique_ptr<ZSTD_CCtx, CompressDelete> zstd{ZSTD_createCCtx()};
+  ZstdEncoder encoder{options.zstd_level};
   Bytes plain_buffer{};
   Bytes delta_buffer{};
   Sealed last{};
 
-  // Compressed size in `buffer`, or 0 when it would exceed `limit`.
-  std::size_t Compress(ByteView plaintext, ByteView prefix, std::size_t limit, Bytes* buffer) {
-    ZSTD_CCtx_reset(zstd.get(), ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, options.zstd_level);
-    ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_contentSizeFlag, 1);
-    if (!prefix.empty()) {
-      const int window = WindowLogFor(prefix.size() + plaintext.size());
-      ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_windowLog, window);
-      ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_hashLog,
-                             window - 1);  // else the prefix does not fit (CATALOG B)
-      ZSTD_CCtx_refPrefix(zstd.get(), prefix.data(), prefix.size());
-    }
-    const std::size_t bound = ZSTD_compressBound(plaintext.size());
-    if (buffer->size() < bound) buffer->resize(bound);
-    const std::size_t size = ZSTD_compress2(zstd.get(), buffer->data(), std::min(limit, bound),
-                                            plaintext.data(), plaintext.size());
-    if (ZSTD_isError(size)) {
-      HOLDFAST_CHECK(ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall);
-      return 0;
-    }
-    return size <= limit ? size : 0;
-  }
-
   // 0 when the codec gains less than 3 %.
   std::size_t CompressPlain(ByteView plaintext) {
-    const std::size_t size =
-        Compress(plaintext, {}, ZSTD_compressBound(plaintext.size()), &plain_buffer);
-    return size < plaintext.size() - plaintext.size() / 33 ? size : 0;
+    const std::size_t size = encoder.Compress(plaintext, plaintext.size(), &plain_buffer);
+    return size <= WorthWhile(plaintext) ? size : 0;
   }
 
   void EmitPlain(ObjectType type, const ChunkId& id, ByteView plaintext, std::size_t compressed,
@@ -213,8 +183,7 @@ ByteView Concatenated(const ObjectSealer::Bases& bases, Bytes* storage) {
 
 }  // namespace
 
-ObjectSealer::ObjectSealer(Options options, Rng& rng)
-    : impl_(std::make_unique<Impl>(Impl{std::move(options), rng})) {
+ObjectSealer::ObjectSealer(Options options, Rng& rng) : impl_(new Impl{std::move(options), rng}) {
   HOLDFAST_CHECK(impl_->options.run_key.size() == 32);
 }
 ObjectSealer::~ObjectSealer() = default;
@@ -228,9 +197,8 @@ void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaint
                              const Bases& bases, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
   Bytes storage;
-  const std::size_t compressed =
-      impl_->Compress(plaintext, Concatenated(bases, &storage),
-                      plaintext.size() - plaintext.size() / 33, &impl_->delta_buffer);
+  const std::size_t compressed = impl_->encoder.CompressAgainst(
+      Concatenated(bases, &storage), plaintext, WorthWhile(plaintext), &impl_->delta_buffer);
   if (compressed == 0) return Seal(type, id, plaintext, out);
   impl_->EmitDelta(type, id, plaintext, bases, compressed, out);
 }
@@ -244,10 +212,10 @@ Codec ObjectSealer::SealSmaller(ObjectType type, const ChunkId& id, ByteView pla
                                 ? plaintext.size()
                                 : std::min(expected_plain_bytes, plaintext.size());
   const std::size_t allowed = guess * kDeltaTenths / 10;
-  const std::size_t delta = allowed <= ids
-                                ? 0
-                                : impl_->Compress(plaintext, Concatenated(bases, &storage),
-                                                  allowed - ids, &impl_->delta_buffer);
+  const std::size_t delta =
+      allowed <= ids ? 0
+                     : impl_->encoder.CompressAgainst(Concatenated(bases, &storage), plaintext,
+                                                      allowed - ids, &impl_->delta_buffer);
   if (delta != 0 && expected_plain_bytes != 0 && delta + ids < allowed / 2) {
     impl_->EmitDelta(type, id, plaintext, bases, delta, out);
     return Codec::kZstdDelta;
@@ -266,7 +234,7 @@ bool ObjectSealer::Resembles(ByteView sample, ByteView neighbourhood) {
   if (sample.empty() || neighbourhood.empty()) return false;
   const std::size_t alone = impl_->CompressPlain(sample);
   const std::size_t allowed = (alone == 0 ? sample.size() : alone) * kResemblesTenths / 10;
-  return impl_->Compress(sample, neighbourhood, allowed, &impl_->delta_buffer) != 0;
+  return impl_->encoder.CompressAgainst(neighbourhood, sample, allowed, &impl_->delta_buffer) != 0;
 }
 
 void ObjectSealer::SealCopy(const KeyId& key_id, const SecretBytes& key, ByteView plaintext,
@@ -279,6 +247,7 @@ struct ObjectOpener::Impl {
   DomainId domain;
   std::shared_ptr<const HmacKey> id_key;
   RunKeyLookup run_keys;
+  ChunkIds ids;
   std::unique_ptr<ZSTD_DCtx, DecompressDelete> zstd{ZSTD_createDCtx()};
 
   absl::StatusOr<Bytes> Decompress(const ObjectHeader& header, ByteView payload, ByteView prefix) {
@@ -308,8 +277,8 @@ struct ObjectOpener::Impl {
 };
 
 ObjectOpener::ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key,
-                           RunKeyLookup run_keys)
-    : impl_(std::make_unique<Impl>(Impl{domain, std::move(id_key), std::move(run_keys)})) {}
+                           RunKeyLookup run_keys, ChunkIds ids)
+    : impl_(std::make_unique<Impl>(Impl{domain, std::move(id_key), std::move(run_keys), ids})) {}
 ObjectOpener::~ObjectOpener() = default;
 
 absl::StatusOr<Bytes> ObjectOpener::Open(const ChunkId& id, ObjectType type, ByteView object,
@@ -340,7 +309,8 @@ absl::StatusOr<Bytes> ObjectOpener::Open(const ChunkId& id, ObjectType type, Byt
     ASSIGN_OR_RETURN(const Bytes prefix, impl_->GatherBases(header, bases));
     ASSIGN_OR_RETURN(plaintext, impl_->Decompress(header, plaintext, prefix));
   }
-  if (ComputeChunkId(*impl_->id_key, type, plaintext) != id) {
+  if (impl_->ids == ChunkIds::kRecomputed &&
+      ComputeChunkId(*impl_->id_key, type, plaintext) != id) {
     return Damaged(id, "its content is not what its name says");
   }
   return plaintext;

@@ -2,7 +2,7 @@
 //
 // Hides:      key derivation, codecs, header layout.
 // Invariants: I1  Open returns only bytes whose chunk id, recomputed with the domain id key, is the
-// one asked for.
+//                 one asked for (but see ChunkIds).
 //             I2  The commitment is compared in constant time before anything is decrypted.
 //             I3  No decoder allocates more than kMaxPlainBytes, whatever the header says.
 // Threading:  pure functions; an ObjectSealer/ObjectOpener per thread (they own codec contexts).
@@ -81,12 +81,17 @@ class ObjectSealer {
   std::unique_ptr<Impl> impl_;
 };
 
+// kOfTheSeal leaves out recomputing the id, a pass over all bytes: for objects under a key that
+// none but this program ever had, whose seal alone says that it gave them that id itself.
+enum class ChunkIds { kRecomputed, kOfTheSeal };
+
 class ObjectOpener {
  public:
   using RunKeyLookup = std::function<absl::StatusOr<SecretBytes>(const KeyId&)>;
   using BaseLookup = std::function<absl::StatusOr<Bytes>(const ChunkId&)>;  // plaintext of a base
 
-  ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key, RunKeyLookup run_keys);
+  ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key, RunKeyLookup run_keys,
+               ChunkIds ids = ChunkIds::kRecomputed);
   ~ObjectOpener();
   // The plaintext of `object`, which must be exactly one object with this id and type (I1).
   absl::StatusOr<Bytes> Open(const ChunkId& id, ObjectType type, ByteView object,

@@ -14,12 +14,13 @@ constexpr std::size_t kBaseBatch = 8;  // fetched and held together: ~8 MiB
 
 ChunkReader::ChunkReader(DomainId domain, std::shared_ptr<const HmacKey> id_key,
                          ObjectOpener::RunKeyLookup run_keys, std::shared_ptr<ChunkFetcher> fetcher,
-                         std::size_t cache_bytes)
+                         std::size_t cache_bytes, ChunkIds chunk_ids)
     : domain_(domain),
       id_key_(std::move(id_key)),
       run_keys_(std::move(run_keys)),
       fetcher_(std::move(fetcher)),
-      cache_limit_bytes_(cache_bytes) {}
+      cache_limit_bytes_(cache_bytes),
+      chunk_ids_(chunk_ids) {}
 
 // What a snapshot refers to has to be there: that a store does not know it is damage.
 absl::StatusOr<std::vector<Bytes>> ChunkReader::Fetch(const std::vector<ChunkId>& ids) {
@@ -123,7 +124,7 @@ absl::StatusOr<ChunkReader::Plaintext> ChunkReader::Open(
       idle_openers_.pop_back();
     }
   }
-  if (!opener) opener = std::make_unique<ObjectOpener>(domain_, id_key_, run_keys_);
+  if (!opener) opener = std::make_unique<ObjectOpener>(domain_, id_key_, run_keys_, chunk_ids_);
   ObjectOpener::BaseLookup lookup;
   if (bases) {
     lookup = [&held = bases->get()](const ChunkId& base) -> absl::StatusOr<Bytes> {

@@ -26,7 +26,7 @@ class ChunkReader {
  public:
   ChunkReader(DomainId domain, std::shared_ptr<const HmacKey> id_key,
               ObjectOpener::RunKeyLookup run_keys, std::shared_ptr<ChunkFetcher> fetcher,
-              std::size_t cache_bytes = 48u << 20);
+              std::size_t cache_bytes = 48u << 20, ChunkIds chunk_ids = ChunkIds::kRecomputed);
 
   using Plaintext = std::shared_ptr<const Bytes>;
   absl::StatusOr<std::vector<Plaintext>> Get(ObjectType type, const std::vector<ChunkId>& ids);
@@ -47,6 +47,7 @@ class ChunkReader {
   const ObjectOpener::RunKeyLookup run_keys_;
   const std::shared_ptr<ChunkFetcher> fetcher_;
   const std::size_t cache_limit_bytes_;
+  const ChunkIds chunk_ids_;
 
   std::mutex mutex_;  // guards all below
   std::vector<std::unique_ptr<ObjectOpener>> idle_openers_;

@@ -30,7 +30,10 @@ class Context:
 
 
 class Contestant:
-    """One program with its options. role: holdfast, peer or limit (does less than a backup must)."""
+    """One program with its options.
+
+    role: holdfast, peer, limit (does less than a backup must) or variant (Holdfast set otherwise).
+    """
 
     name = ""
     role = "peer"

@@ -10,12 +10,21 @@ from measure import Stage, Watched, tree_bytes  # noqa: E402
 from rig import BIN, Rig  # noqa: E402
 
 
+class WithoutDeltas:
+    """The same installation, for what deltas save and cost."""
+
+    name = "holdfast without deltas"
+    role = "variant"
+    delta = {"delta": {"enabled": False}}
+
+
 class Holdfast(Contestant):
     """Subclasses say which sources there are and what a restore is."""
 
     name = "holdfast"
     role = "holdfast"
     source = "data"
+    delta = {}  # options of the source
 
     def sources(self):
         raise NotImplementedError

@@ -4,7 +4,7 @@ import os
 import pwd
 
 from contestant import (DAY_2, DAY_2_ROWS, FIRST, RESTORE, UNCHANGED, Contestant)
-from installation import Holdfast
+from installation import Holdfast, WithoutDeltas
 from measure import Failed, Stage, as_user, quiet, remove_tree, tree_bytes
 from servers import RestoredCluster
 from stream_peers import PASSWORD, BorgStream, ResticStream
@@ -53,10 +53,14 @@ class LogicalContestant:
 class HoldfastPostgres(LogicalContestant, Holdfast):
     def sources(self):
         return [{"name": self.source, "kind": "postgres", "host": "127.0.0.1", "user": "postgres",
-                 "port": self.server.port, "database": self.data_set.database}]
+                 "port": self.server.port, "database": self.data_set.database, **self.delta}]
 
     def restore_arguments(self):
         return ["--database", RESTORED]
+
+
+class PlainPostgres(WithoutDeltas, HoldfastPostgres):
+    pass
 
 
 class DumpFile(LogicalContestant, Contestant):

@@ -6,7 +6,7 @@ import subprocess
 from contestant import DAY_2, DAY_2_ROWS, FIRST, RESTORE, UNCHANGED, DataSet
 from measure import Failed, quiet
 from postgres_contestants import (BorgDump, Custom, DirectoryDump, HoldfastPostgres, PgBackRest,
-                                  PgBaseBackup, PlainDump, ReadDump, ResticDump)
+                                  PgBaseBackup, PlainDump, PlainPostgres, ReadDump, ResticDump)
 from servers import QuietPostgres
 from texts import SEED, text_of
 
@@ -66,8 +66,8 @@ class PostgresSet(DataSet):
         return f"{self.size / 2**20:,.0f} MiB with indexes"
 
     def everyone(self):
-        return (HoldfastPostgres, Custom, DirectoryDump, ResticDump, BorgDump, PgBaseBackup,
-                PgBackRest, PlainDump, ReadDump)
+        return (HoldfastPostgres, PlainPostgres, Custom, DirectoryDump, ResticDump, BorgDump,
+                PgBaseBackup, PgBackRest, PlainDump, ReadDump)
 
 
 class PgBench(PostgresSet):

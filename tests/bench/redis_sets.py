@@ -5,7 +5,7 @@ import random
 import subprocess
 
 from contestant import (DAY_2, FIRST, RESTARTED, RESTORE, UNCHANGED, Contestant, DataSet)
-from installation import Holdfast
+from installation import Holdfast, WithoutDeltas
 from measure import Failed, Stage, remove_tree
 from servers import BenchRedis, LoadedRedis
 from stream_peers import BorgStream, ResticStream
@@ -72,7 +72,7 @@ class RedisSet(DataSet):
         return f"{self.count:,} keys, {int(used.split(':')[1]) / 2**20:,.0f} MiB in memory"
 
     def everyone(self):
-        return HoldfastRedis, Rdb, RdbZstd, ResticRdb, BorgRdb, ReadRdb
+        return HoldfastRedis, PlainRedis, Rdb, RdbZstd, ResticRdb, BorgRdb, ReadRdb
 
 
 class RedisContestant:
@@ -121,7 +121,7 @@ class HoldfastRedis(RedisContestant, Holdfast):
 
     def sources(self):
         return [{"name": self.source, "kind": "redis", "host": "127.0.0.1",
-                 "port": self.data_set.server.port},
+                 "port": self.data_set.server.port, **self.delta},
                 {"name": "empty", "kind": "redis", "host": "127.0.0.1", "port": self.loaded.port}]
 
     def restore_arguments(self):
@@ -140,6 +140,10 @@ class HoldfastRedis(RedisContestant, Holdfast):
         super().end(keep)
         self.loaded.daemon.stop()
         remove_tree(self.empty_home)
+
+
+class PlainRedis(WithoutDeltas, HoldfastRedis):
+    pass
 
 
 class Rdb(RedisContestant, Contestant):

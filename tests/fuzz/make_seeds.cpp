@@ -16,7 +16,9 @@
 #include "common/format/record.h"
 #include "common/format/recovery_kit.h"
 #include "common/format/reference_list.h"
+#include "common/format/wire.h"
 #include "common/snapshot/facts.h"
+#include "fmt/format.h"
 #include "tests/fuzz/seeds.h"
 #include "tests/support/sealed_objects.h"
 
@@ -64,6 +66,32 @@ void SaveObjectsAndPack() {
   const Bytes footer = EncodePackFooter(entries);
   Save("pack", "finished", file + footer);
   Save("pack", "index", footer.substr(0, footer.size() - kPackTrailerBytes - 4));
+}
+
+// Four bytes of the base's length, the base, the chunk: what Delta() takes apart.
+void SaveDelta(const std::string& name, ByteView base, ByteView chunk) {
+  Writer writer;
+  writer.U32(static_cast<std::uint32_t>(base.size()));
+  writer.Raw(base);
+  writer.Raw(chunk);
+  Save("delta", name, writer.bytes());
+}
+
+void SaveDeltas() {
+  Bytes rows;
+  for (int number = 1'000; number < 1'080; ++number) {
+    rows += fmt::format("{}\t0\t{:20}\n", number, "");
+  }
+  Bytes gone = rows;
+  gone.erase(500, 28);
+  gone.erase(1'500, 28);
+  Bytes longer = rows;
+  longer.insert(1'006, "-4321");
+  SaveDelta("rows_gone", rows, gone);
+  SaveDelta("field_longer", rows, longer);
+  SaveDelta("begins_inside", rows, ByteView(rows).substr(1'000));
+  SaveDelta("moved", rows, rows.substr(1'200) + rows.substr(0, 1'200));
+  SaveDelta("strange", rows, Bytes(600, 'x') + "y" + Bytes(600, 'z'));
 }
 
 void SaveManifest() {
@@ -246,6 +274,7 @@ int main(int argc, char** argv) {
   }
   holdfast::directory = argv[1];
   holdfast::SaveObjectsAndPack();
+  holdfast::SaveDeltas();
   holdfast::SaveManifest();
   holdfast::SaveTrust();
   holdfast::SaveConfig();

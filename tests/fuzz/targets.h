@@ -25,6 +25,7 @@ void Reply(ByteView input);     // what a channel's other side answers, and what
 void Acknowledge(ByteView input);  // the token of a link that acknowledges an alert
 void Enrolment(ByteView input);    // what agent and controller say when a host is enrolled
 void State(ByteView input);        // a file that an agent kept for itself
+void Delta(ByteView input);        // a chunk beside its base, as users' data make them
 
 struct Target {
   std::string_view name;
@@ -48,6 +49,7 @@ inline constexpr Target kTargets[] = {
     {"enrolment", Enrolment},
     {"state", State},
     {"s3", S3},
+    {"delta", Delta},
 };
 
 }  // namespace holdfast::fuzz
