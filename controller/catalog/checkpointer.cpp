@@ -3,6 +3,12 @@
 #include "common/base/error.h"
 
 namespace holdfast::catalog {
+namespace {
+
+constexpr int kFewPages = 512;  // 2 MiB
+constexpr int kMaxPasses = 8;   // somebody writes faster than that
+
+}  // namespace
 
 void Checkpointer::Wake() {
   if (!thread_.joinable()) {
@@ -31,11 +37,16 @@ absl::Status Checkpointer::Checkpoint() {
   if (!db_) {
     ASSIGN_OR_RETURN(db_, SqliteDb::Open(path_, SqliteDb::Mode::kWriter));
   }
-  // The second time there is only what came during the first.
-  RETURN_IF_ERROR(db_->Checkpoint());
-  RETURN_IF_ERROR(db_->Checkpoint());
+  // Each time there is only what came during the last one, until that is little.
+  ASSIGN_OR_RETURN(int before, db_->Checkpoint());
+  for (int pass = 1; pass < kMaxPasses; ++pass) {
+    ASSIGN_OR_RETURN(const int now, db_->Checkpoint());
+    const bool few = now - before < kFewPages;
+    before = now;
+    if (few) break;
+  }
   std::lock_guard no_writer(writers_);
-  return db_->Checkpoint();
+  return db_->Checkpoint().status();
 }
 
 }  // namespace holdfast::catalog

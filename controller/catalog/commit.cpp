@@ -5,8 +5,9 @@
 // commit neither shows nor kills a chunk, and rolling it back restores the head's set exactly.
 #include <algorithm>
 #include <functional>
-#include <iterator>
 
+#include "absl/functional/function_ref.h"
+#include "controller/catalog/row_set.h"
 #include "controller/catalog/set_digest.h"
 #include "controller/catalog/sqlite_catalog.h"
 #include "fmt/format.h"
@@ -15,19 +16,22 @@ namespace holdfast::catalog {
 namespace {
 
 constexpr int kMissingCode = 5028;  // inside this file only: rolls back, then lists
+// Packs that arrive wait as long, and for one sync.
+constexpr absl::Duration kLongestWrite = absl::Milliseconds(20);
+constexpr std::uint64_t kLookAtClockEvery = 64;  // changes
 
 // What a commit changes, worked out on a reader before anything is written.
 struct Plan {
   SourceState state;
   std::optional<SnapshotRow> committed_before;
   std::vector<ChunkId> missing;
-  std::vector<std::int64_t> close;  // rows, ascending
-  std::vector<std::int64_t> open;   // rows not in the head's set, ascending
+  RowSet close;
+  RowSet open;  // what the head's set lacks
   std::uint64_t chunk_count = 0;
   SetDigest digest;
   const Switches* switches = nullptr;
 
-  std::size_t changes() const { return close.size() + open.size(); }
+  std::uint64_t changes() const { return close.size() + open.size(); }
 };
 
 absl::Status DoesNotFit(std::string_view what) {
@@ -38,26 +42,28 @@ absl::Status DoesNotFit(std::string_view what) {
                "Run the backup again; the agent then sends a full list.");
 }
 
-absl::StatusOr<std::vector<std::int64_t>> OpenRows(SqliteDb& db, std::int64_t source_row) {
-  ASSIGN_OR_RETURN(Statement row,
-                   db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0 ORDER BY chunk"));
-  row.Bind(source_row);
-  std::vector<std::int64_t> rows;
+// A full list: keep in plan->open only what the head lacks, close what the list lacks.
+absl::Status Subtract(SqliteDb& db, Plan* plan) {
+  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0"));
+  row.Bind(plan->state.source.row);
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, row.Step());
-    if (!more) return rows;
-    rows.push_back(row.Integer(0));
+    if (!more) return absl::OkStatus();
+    const std::int64_t chunk = row.Integer(0);
+    if (!plan->open.Erase(chunk)) plan->close.Insert(chunk);
   }
 }
 
-// A full list: keep in plan->open only what the head lacks, close what the list lacks.
-absl::Status Subtract(SqliteDb& db, Plan* plan) {
-  ASSIGN_OR_RETURN(const auto head, OpenRows(db, plan->state.source.row));
-  const std::vector<std::int64_t> listed = std::exchange(plan->open, {});
-  std::set_difference(head.begin(), head.end(), listed.begin(), listed.end(),
-                      std::back_inserter(plan->close));
-  std::set_difference(listed.begin(), listed.end(), head.begin(), head.end(),
-                      std::back_inserter(plan->open));
+// A difference adds what the head lacks. Only commits and purges change what is open, one at a
+// time.
+absl::Status CheckNoneIsOpen(SqliteDb& db, const Plan& plan) {
+  ASSIGN_OR_RETURN(Statement open,
+                   db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
+  for (std::int64_t row = plan.open.After(0); row != 0; row = plan.open.After(row)) {
+    open.Reset();
+    ASSIGN_OR_RETURN(const bool is_open, open.Bind(row, plan.state.source.row).Step());
+    if (is_open) return DoesNotFit("it adds a chunk that is there already");
+  }
   return absl::OkStatus();
 }
 
@@ -66,7 +72,7 @@ absl::Status ResolveRemoved(ChunkLookup& lookup, std::int64_t domain_row,
   for (const ChunkId& id : removed) {
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
     if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
-    plan->close.push_back(chunk.rid);
+    if (!plan->close.Insert(chunk.rid)) return DoesNotFit("it removes a chunk twice");
     plan->digest.Remove(id);
   }
   plan->chunk_count -= removed.size();
@@ -130,23 +136,24 @@ absl::StatusOr<Plan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
                      HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
   }
   ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
-  plan.open.reserve(commit.added.size());
+  ASSIGN_OR_RETURN(const std::int64_t last_row, db.Number("SELECT max(rid) FROM chunk"));
+  plan.close = RowSet(last_row);
+  plan.open = RowSet(last_row);
   for (const ChunkId& id : commit.added) {
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
     if (chunk.rid == 0 || chunk.state != kChunkLive) {
       plan.missing.push_back(id);
       continue;
     }
-    plan.open.push_back(chunk.rid);
+    if (!plan.open.Insert(chunk.rid)) return DoesNotFit("it adds a chunk twice");
     plan.digest.Add(id);
   }
   plan.chunk_count += commit.added.size();
-  std::sort(plan.open.begin(), plan.open.end());
   if (commit.full) {
     RETURN_IF_ERROR(Subtract(db, &plan));
   } else {
+    RETURN_IF_ERROR(CheckNoneIsOpen(db, plan));
     RETURN_IF_ERROR(ResolveRemoved(lookup, domain_row, commit.removed, &plan));
-    std::sort(plan.close.begin(), plan.close.end());
   }
   return plan;
 }
@@ -172,38 +179,85 @@ absl::Status RollBack(SqliteDb& db, const SourceRow& source, const Switches& swi
   return db.Run("UPDATE source SET committing=0 WHERE row=?1", source.row);
 }
 
-// Writes changes [begin, end) of the plan: closes first, then opens. MissingChunks when a chunk
-// went since the plan was made.
-absl::Status Apply(SqliteDb& db, const Plan& plan, std::uint64_t seq, std::size_t begin,
-                   std::size_t end) {
-  const std::int64_t source = plan.state.source.row;
-  ASSIGN_OR_RETURN(Statement state, db.Prepare("SELECT state FROM chunk WHERE rid=?1"));
-  ASSIGN_OR_RETURN(Statement in_head,
-                   db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
-  for (std::size_t i = begin; i < end; ++i) {
-    if (i < plan.close.size()) {
-      RETURN_IF_ERROR(db.Run("UPDATE span SET last=?3 WHERE chunk=?1 AND source=?2 AND last=0",
-                             plan.close[i], source, seq - 1));
-      if (db.Changes() != 1) return DoesNotFit("it removes a chunk that is not there");
-      continue;
+// How far the changes of a plan are written: closes first, then opens, each in ascending order.
+// What comes next; 0: nothing more.
+struct Progress {
+  explicit Progress(const Plan& plan) : close(plan.close.After(0)), open(plan.open.After(0)) {}
+  bool done() const { return close == 0 && open == 0; }
+
+  std::int64_t close;
+  std::int64_t open;
+};
+
+// Writes the next changes of the plan: `count` at most, and some at least, until it is late.
+// MissingChunks when a chunk went since the plan was made.
+class Writing {
+ public:
+  static absl::StatusOr<Writing> Begin(SqliteDb& db, const Plan& plan, std::uint64_t seq);
+  absl::Status Write(std::uint64_t count, absl::FunctionRef<bool()> is_late, Progress* progress);
+
+ private:
+  Writing(SqliteDb& db, const Plan& plan, std::uint64_t seq, Statement close, Statement look,
+          Statement open)
+      : db_(db),
+        plan_(plan),
+        seq_(seq),
+        close_(std::move(close)),
+        look_(std::move(look)),
+        open_(std::move(open)) {}
+  absl::Status Close(std::int64_t row);
+  absl::Status Open(std::int64_t row);
+
+  SqliteDb& db_;
+  const Plan& plan_;
+  const std::uint64_t seq_;
+  Statement close_;
+  Statement look_;
+  Statement open_;
+};
+
+absl::StatusOr<Writing> Writing::Begin(SqliteDb& db, const Plan& plan, std::uint64_t seq) {
+  ASSIGN_OR_RETURN(Statement close,
+                   db.Prepare("UPDATE span SET last=?3 WHERE chunk=?1 AND source=?2 AND last=0"));
+  ASSIGN_OR_RETURN(Statement look,
+                   db.Prepare("SELECT state,EXISTS(SELECT 1 FROM trash WHERE chunk=?1) "
+                              "FROM chunk WHERE rid=?1"));
+  ASSIGN_OR_RETURN(Statement open,
+                   db.Prepare("INSERT INTO span(chunk,source,first,last) VALUES(?1,?2,?3,0)"));
+  return Writing(db, plan, seq, std::move(close), std::move(look), std::move(open));
+}
+
+absl::Status Writing::Write(std::uint64_t count, absl::FunctionRef<bool()> is_late,
+                            Progress* progress) {
+  for (; count > 0 && !progress->done(); --count) {
+    if (progress->close != 0) {
+      RETURN_IF_ERROR(Close(progress->close));
+      progress->close = plan_.close.After(progress->close);
+    } else {
+      RETURN_IF_ERROR(Open(progress->open));
+      progress->open = plan_.open.After(progress->open);
     }
-    const std::int64_t row = plan.open[i - plan.close.size()];
-    // The presence check belongs into this transaction: between the plan and now the chunk may have
-    // been collected or found damaged.
-    state.Reset();
-    ASSIGN_OR_RETURN(const bool there, state.Bind(row).Step());
-    const bool live = there && state.Integer(0) == kChunkLive;
-    if (!live && plan.switches->commit_checks_presence) return MissingChunks();
-    in_head.Reset();
-    ASSIGN_OR_RETURN(const bool open_already, in_head.Bind(row, source).Step());
-    if (open_already) return DoesNotFit("it adds a chunk that is there already");
-    RETURN_IF_ERROR(
-        db.Run("INSERT INTO span(chunk,source,first,last) VALUES(?1,?2,?3,0)", row, source, seq));
-    if (plan.switches->commit_clears_trash) {
-      RETURN_IF_ERROR(db.Run("DELETE FROM trash WHERE chunk=?1", row));
-    }
+    if (count % kLookAtClockEvery == 0 && is_late()) break;
   }
   return absl::OkStatus();
+}
+
+absl::Status Writing::Close(std::int64_t row) {
+  RETURN_IF_ERROR(close_.Bind(row, plan_.state.source.row, seq_ - 1).Run());
+  return db_.Changes() == 1 ? absl::OkStatus() : DoesNotFit("it removes a chunk that is not there");
+}
+
+// The presence check belongs into this transaction: between the plan and now the chunk may have
+// been collected or found damaged.
+absl::Status Writing::Open(std::int64_t row) {
+  look_.Reset();
+  ASSIGN_OR_RETURN(const bool there, look_.Bind(row).Step());
+  const bool live = there && look_.Integer(0) == kChunkLive;
+  const bool in_trash = there && look_.Integer(1) != 0;
+  if (!live && plan_.switches->commit_checks_presence) return MissingChunks();
+  RETURN_IF_ERROR(open_.Bind(row, plan_.state.source.row, seq_).Run());
+  if (!in_trash || !plan_.switches->commit_clears_trash) return absl::OkStatus();
+  return db_.Run("DELETE FROM trash WHERE chunk=?1", row);
 }
 
 // Chunks that the new snapshot keeps from its head, or got in an earlier transaction of this
@@ -238,7 +292,7 @@ absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
       Statement lacks,
       db.Prepare("SELECT 1 FROM delta d WHERE d.chunk=?1 AND NOT EXISTS("
                  "SELECT 1 FROM span s WHERE s.chunk=d.base AND s.source=?2 AND s.last=0)"));
-  for (const std::int64_t row : plan.open) {
+  for (std::int64_t row = plan.open.After(0); row != 0; row = plan.open.After(row)) {
     lacks.Reset();
     ASSIGN_OR_RETURN(const bool broken, lacks.Bind(row, plan.state.source.row).Step());
     if (broken) return BasesAreMissing();
@@ -246,7 +300,7 @@ absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
   ASSIGN_OR_RETURN(Statement needed,
                    db.Prepare("SELECT 1 FROM delta d CROSS JOIN span s ON s.chunk=d.chunk "
                               "WHERE d.base=?1 AND s.source=?2 AND s.last=0 LIMIT 1"));
-  for (const std::int64_t row : plan.close) {
+  for (std::int64_t row = plan.close.After(0); row != 0; row = plan.close.After(row)) {
     needed.Reset();
     ASSIGN_OR_RETURN(const bool broken, needed.Bind(row, plan.state.source.row).Step());
     if (broken) return BasesAreMissing();
@@ -317,7 +371,7 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   ASSIGN_OR_RETURN(Plan plan, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
   CommitResult result;
   if (plan.committed_before) {
-    result.snapshot = *std::move(plan.committed_before);
+    result.snapshot = *plan.committed_before;
     return result;
   }
   result.missing = std::move(plan.missing);
@@ -330,15 +384,18 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   pause();
   const std::size_t batch = switches_.commit_batch;
   absl::Status status;
-  std::size_t done = 0;
+  Progress progress(plan);
   const bool in_batches = plan.changes() > batch;
   std::optional<std::uint64_t> checked_at;  // bases_changed_ when the bases were looked at
-  for (; status.ok() && in_batches && done < plan.changes(); done += batch) {
+  while (status.ok() && in_batches && !progress.done()) {
     status = Write([&](SqliteDb& db) -> absl::Status {
       RETURN_IF_ERROR(db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row,
                              commit.seq));
       checked_at = bases_changed_;
-      return Apply(db, plan, commit.seq, done, std::min(done + batch, plan.changes()));
+      const absl::Duration begin = clock_.Monotonic();
+      ASSIGN_OR_RETURN(Writing writing, Writing::Begin(db, plan, commit.seq));
+      return writing.Write(
+          batch, [&] { return clock_.Monotonic() - begin > kLongestWrite; }, &progress);
     });
     pause();
   }
@@ -351,7 +408,9 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   if (status.ok()) {
     status = Write([&](SqliteDb& db) -> absl::Status {
       if (!in_batches) {
-        RETURN_IF_ERROR(Apply(db, plan, commit.seq, 0, plan.changes()));
+        ASSIGN_OR_RETURN(Writing writing, Writing::Begin(db, plan, commit.seq));
+        RETURN_IF_ERROR(writing.Write(
+            plan.changes(), [] { return false; }, &progress));
       }
       if (checked_at != bases_changed_) RETURN_IF_ERROR(CheckBases(db, plan));
       return Publish(db, plan, commit, now_ms, &result.missing);

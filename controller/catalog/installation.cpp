@@ -8,9 +8,10 @@ absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(Env env, const std::strin
   return SqliteCatalog::Open(env, path);
 }
 
-SqliteCatalog::SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
+SqliteCatalog::SqliteCatalog(Clock& clock, std::string path, std::unique_ptr<DirectoryLock> lock,
                              std::unique_ptr<SqliteDb> writer)
-    : path_(std::move(path)),
+    : clock_(clock),
+      path_(std::move(path)),
       lock_(std::move(lock)),
       one_connection_(path_.empty()),
       writer_(std::move(writer)) {
@@ -38,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Catalog>> SqliteCatalog::Open(Env env, const std:
   if (!written_anew.ok() && KindOf(written_anew) != ErrorKind::kNoSpace) return written_anew;
   RETURN_IF_ERROR(Migrate(*writer));
   std::unique_ptr<SqliteCatalog> catalog(
-      new SqliteCatalog(path, std::move(lock), std::move(writer)));
+      new SqliteCatalog(env.clock, path, std::move(lock), std::move(writer)));
   RETURN_IF_ERROR(catalog->EnsureInstallation(env.rng));
   RETURN_IF_ERROR(catalog->RollBackCutCommits());
   RETURN_IF_ERROR(catalog->ReadEpoch());
@@ -51,7 +52,8 @@ absl::StatusOr<std::unique_ptr<SqliteCatalog>> SqliteCatalog::OpenInMemory(
     ASSIGN_OR_RETURN(connection, SqliteDb::Open(":memory:", SqliteDb::Mode::kWriter));
   }
   RETURN_IF_ERROR(Migrate(*connection));
-  std::unique_ptr<SqliteCatalog> catalog(new SqliteCatalog("", nullptr, std::move(connection)));
+  std::unique_ptr<SqliteCatalog> catalog(
+      new SqliteCatalog(env.clock, "", nullptr, std::move(connection)));
   RETURN_IF_ERROR(catalog->EnsureInstallation(env.rng));
   RETURN_IF_ERROR(catalog->RollBackCutCommits());
   RETURN_IF_ERROR(catalog->ReadEpoch());

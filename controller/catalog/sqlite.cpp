@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/base/error.h"
@@ -93,6 +94,9 @@ void Statement::BindOne(int index, ByteView bytes) {
 }
 
 absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteDb::Open(const std::string& path, Mode mode) {
+  // Its count of all memory takes a lock at every allocation, and nobody asks for it. SQLITE_MISUSE
+  // when somebody used SQLite before: then it counts.
+  [[maybe_unused]] static const int configured = ::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   std::unique_ptr<SqliteDb> db(new SqliteDb(path));
   // A reader needs write access to the shared memory of the WAL; query_only keeps it from more.
   const int code = ::sqlite3_open_v2(path.c_str(), &db->handle_,
@@ -204,13 +208,15 @@ void SqliteDb::LookAtLog() {
   }
   wal_pages_ = 0;
   // The commit is done and durable: what fails here is tried again after the next one.
-  Checkpoint().IgnoreError();
+  Checkpoint().status().IgnoreError();
 }
 
-absl::Status SqliteDb::Checkpoint() {
+absl::StatusOr<int> SqliteDb::Checkpoint() {
+  int pages = 0;
   const int code =
-      ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : Failure(code);
+      ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, &pages);
+  if (code != SQLITE_OK && code != SQLITE_BUSY) return Failure(code);
+  return std::max(pages, 0);
 }
 
 absl::Status SqliteDb::CheckpointAll() {

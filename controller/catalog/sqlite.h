@@ -110,7 +110,9 @@ class SqliteDb {
   absl::Status Failure(int code) const;
   // A commit that leaves a large log calls this; without it, the commit checkpoints.
   void OnLargeLog(std::function<void()> action) { on_large_log_ = std::move(action); }
-  absl::Status Checkpoint();     // as much as readers and writers allow
+  // As much as readers and writers allow. How many pages of the log are in the database now; 0 when
+  // the log began anew, or when somebody else does this.
+  absl::StatusOr<int> Checkpoint();
   absl::Status CheckpointAll();  // the log is empty afterwards
 
  private:

@@ -131,7 +131,7 @@ class SqliteCatalog final : public Catalog, public Collection {
   friend class SqliteAlerts;
   friend class SqliteAudit;
   friend class SqlitePlanning;
-  SqliteCatalog(std::string path, std::unique_ptr<DirectoryLock> lock,
+  SqliteCatalog(Clock& clock, std::string path, std::unique_ptr<DirectoryLock> lock,
                 std::unique_ptr<SqliteDb> writer);
   absl::Status EnsureInstallation(Rng& rng);
   absl::Status RollBackCutCommits();  // of a predecessor that died between two of its transactions
@@ -175,6 +175,7 @@ class SqliteCatalog final : public Catalog, public Collection {
     return result;
   }
 
+  Clock& clock_;
   const std::string path_;
   const std::unique_ptr<DirectoryLock> lock_;
   const bool one_connection_;

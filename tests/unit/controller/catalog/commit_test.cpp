@@ -162,14 +162,19 @@ TEST_F(CommitTest, ADifferenceThatDoesNotFitIsRefused) {
 }
 
 TEST_F(CommitTest, ALargeCommitInSeveralTransactions) {
-  AddPack(1, Chunks(0, 12'000));
+  AddPack(1, Chunks(0, 12'001));
   ExpectCommitted(FullCommit(1, 1, Chunks(0, 10'000)));
   ExpectCommitted(Difference(1, 2, Chunks(10'000, 12'000), Chunks(0, 9'000)));
   ExpectCommitted(FullCommit(1, 3, Chunks(0, 12'000)));
   // Refused after its first transactions were written: the last removed chunk is not there.
-  std::vector<ChunkId> removed = Chunks(0, 12'000);
-  SnapshotCommit bad = Difference(1, 4, removed, removed);
+  const std::vector<ChunkId> known = Chunks(0, 12'000);
+  SnapshotCommit bad = Difference(1, 4, known, Chunks(0, 12'001));
+  EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
+  bad = Difference(1, 4, known, known);
   bad.removed.push_back(bad.removed.back());
+  EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
+  bad = Difference(1, 4, known, known);
+  bad.added.push_back(bad.added.back());
   EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
   for (int round = 0; round < 2; ++round) {
     ExpectReferences(1, 1, Chunks(0, 10'000));
