@@ -15,10 +15,16 @@ constexpr std::size_t kLikelyBytes = 64;         // of places that are near
 constexpr std::size_t kSmallChangeBytes = 16;    // of a field: a number, a date
 constexpr std::size_t kLikelyChangeBytes = 512;  // a row
 constexpr std::size_t kNearBytes = 4096;
+constexpr int kNearSlotBits = 12;
 constexpr std::size_t kSampledOf = 32;  // places of the whole base
 constexpr std::size_t kSampledBytes = 16;
 // Where nothing is found, the next search is that much further.
 constexpr std::size_t kSkipBytes = 256;
+
+// Multiplicative hashing (Knuth, TAOCP 3, 6.4): 2^64 divided by the golden ratio, and a prime of
+// xxHash.
+constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
+constexpr std::uint64_t kPrime = 0xC2B2AE3D27D4EB4F;
 
 std::uint64_t Word(ByteView bytes, std::size_t at) {
   std::uint64_t word = 0;
@@ -29,9 +35,13 @@ std::uint64_t Word(ByteView bytes, std::size_t at) {
 std::size_t CommonPrefix(ByteView a, ByteView b) {
   const std::size_t size = std::min(a.size(), b.size());
   std::size_t at = 0;
-  while (at + 32 <= size) {
-    if (std::memcmp(a.data() + at, b.data() + at, 32) != 0) break;
-    at += 32;
+  for (; at + 4 * sizeof(std::uint64_t) <= size; at += 4 * sizeof(std::uint64_t)) {
+    std::uint64_t differs = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::size_t place = at + i * sizeof(std::uint64_t);
+      differs |= Word(a, place) ^ Word(b, place);
+    }
+    if (differs != 0) break;
   }
   while (at + sizeof(std::uint64_t) <= size) {
     const std::uint64_t differs = Word(a, at) ^ Word(b, at);
@@ -105,6 +115,10 @@ class Walk {
         if (meeting.equal_bytes == 0 && far_searched_to_ > data_at_ + kSkipBytes) break;
       }
       if (meeting.equal_bytes >= kMinCopyBytes) {
+        if (meeting.base_at >= base_at_) {
+          last_data_skip_ = meeting.data_at - data_at_;
+          last_base_skip_ = meeting.base_at - base_at_;
+        }
         data_at_ = meeting.data_at;
         base_at_ = meeting.base_at;
         return true;
@@ -120,6 +134,8 @@ class Walk {
   // Where both go on a little further: something was changed, left out or put in.
   Meeting Near() {
     Meeting best;
+    // As the last time: rows are often of one length.
+    if (IsSure(data_at_ + last_data_skip_, base_at_ + last_base_skip_, &best)) return best;
     // Along each shift, so that IsSure need not look at the same bytes again.
     constexpr auto kMost = static_cast<std::ptrdiff_t>(kSmallChangeBytes);
     for (std::ptrdiff_t shift = -kMost; shift <= kMost; ++shift) {
@@ -166,7 +182,7 @@ class Walk {
   }
 
   static std::size_t Slot(std::uint64_t word) {
-    return static_cast<std::size_t>((word * 0x9E3779B97F4A7C15ull) >> 52);
+    return static_cast<std::size_t>((word * kGolden) >> (64 - kNearSlotBits));
   }
 
   // The first place of every word in the base, as far as it is near.
@@ -211,8 +227,8 @@ class Walk {
   }
 
   std::size_t FarSlot(std::size_t at, ByteView bytes) const {
-    const std::uint64_t hash = (Word(bytes, at) * 0x9E3779B97F4A7C15ull) ^
-                               (Word(bytes, at + sizeof(std::uint64_t)) * 0xC2B2AE3D27D4EB4Full);
+    const std::uint64_t hash =
+        (Word(bytes, at) * kGolden) ^ (Word(bytes, at + sizeof(std::uint64_t)) * kPrime);
     return (hash ^ (hash << 32)) >> far_shift_;
   }
 
@@ -224,13 +240,15 @@ class Walk {
   std::size_t literals_left_;
   std::size_t data_at_ = 0;
   std::size_t base_at_ = 0;
-  std::size_t copied_to_ = 0;   // in data
-  bool in_step_ = false;        // the last copy was a sure one
+  std::size_t copied_to_ = 0;       // in data
+  bool in_step_ = false;            // the last copy was a sure one
+  std::size_t last_data_skip_ = 1;  // from where both parted to where they met, further on in both
+  std::size_t last_base_skip_ = 1;
   std::size_t seen_to_ = 0;     // in data: of what IsSure compared last
   std::size_t seen_shift_ = 0;  // from base to data (mod 2^64): of the same
   std::size_t steps_ = 0;       // of searches; one takes about as long as it takes to copy a byte
   std::vector<AlignedCopy> copies_;
-  std::array<std::uint16_t, 4096> near_;
+  std::array<std::uint16_t, std::size_t{1} << kNearSlotBits> near_;
   std::vector<std::uint32_t> far_;  // places in the base, by hash; empty: not made yet
   int far_shift_ = 0;
   std::size_t far_searched_to_ = 0;  // in data: nothing there is anywhere in the base

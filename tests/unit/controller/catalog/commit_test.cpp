@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 
+#include "controller/catalog/sqlite_catalog.h"
 #include "tests/unit/controller/catalog/catalog_fixture.h"
 
 namespace holdfast::catalog {
@@ -185,6 +186,41 @@ TEST_F(CommitTest, ALargeCommitInSeveralTransactions) {
   ExpectCommitted(FullCommit(1, 4, Chunks(0, 100)));
   ExpectReferences(1, 4, Chunks(0, 100));
   ExpectReferences(1, 3, Chunks(0, 12'000));
+}
+
+// Every look at it takes 15 ms.
+class SlowClock final : public Clock {
+ public:
+  absl::Time Now() override { return RealClock().Now(); }
+  absl::Duration Monotonic() override { return now_ += absl::Milliseconds(15); }
+  bool SleepFor(absl::Duration duration, std::stop_token stop) override {
+    return RealClock().SleepFor(duration, std::move(stop));
+  }
+
+ private:
+  absl::Duration now_;
+};
+
+TEST_F(CommitTest, WhereChangesTakeLongTransactionsHaveFewerOfThem) {
+  AddPack(1, Chunks(0, 5'000));
+  int pauses = 0;
+  const auto commit = [&](Clock& clock, const SnapshotCommit& one) {
+    catalog_.reset();
+    auto opened = SqliteCatalog::Open({clock, RealEnv().rng, RealEnv().fs}, path());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    catalog_ = *std::move(opened);
+    static_cast<SqliteCatalog&>(*catalog_).switches().between_transactions = [&] { ++pauses; };
+    ExpectCommitted(one);
+  };
+  SlowClock slow;
+  commit(slow, FullCommit(1, 1, Chunks(0, 5'000)));
+  EXPECT_GT(std::exchange(pauses, 0), 50) << "about 64 changes each";
+  commit(RealClock(), Difference(1, 2, {}, Chunks(100, 200)));
+  EXPECT_LT(std::exchange(pauses, 0), 5);
+  commit(slow, Difference(1, 3, Chunks(100, 200), Chunks(1'000, 5'000)));
+  EXPECT_GT(pauses, 30);
+  ExpectReferences(1, 1, Chunks(0, 5'000));
+  ExpectReferences(1, 3, Chunks(0, 1'000));
 }
 
 TEST_F(CommitTest, KilledAtAnyMomentItHappenedOrNot) {
