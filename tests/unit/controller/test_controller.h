@@ -101,7 +101,7 @@ class TestController {
     if (!Value(catalog_->GetInstallation()).owner) {
       Check(catalog_->SetOwner(agent.owner.public_key, agent.Recipients(), 1));
     }
-    const rpc::TlsIdentity identity =
+    rpc::TlsIdentity identity =
         Certify(rpc::AgentUri(controller_id_, agent.identity.agent_id));
     const Bytes token = agent.identity.agent_id.bytes();
     const std::string& name = agent.identity.agent_name;
@@ -115,7 +115,7 @@ class TestController {
   }
   // The same, and its domain and sources.
   rpc::TlsIdentity Enrol(const AgentDomain& agent, const std::vector<std::string>& sources) {
-    const rpc::TlsIdentity identity = EnrolWithoutDomain(agent);
+    rpc::TlsIdentity identity = EnrolWithoutDomain(agent);
     const AgentId& id = agent.identity.agent_id;
     Check(catalog_->SetAgentDomain(id, agent.secrets.domain));
     Check(store_->PutIdentity(agent.secrets.domain, id, agent.identity_document,
