@@ -4,11 +4,9 @@
 // begins at n (invisible) and what was closed ends at n − 1 (still covers the head). So a half
 // commit neither shows nor kills a chunk, and rolling it back restores the head's set exactly.
 #include <algorithm>
-#include <functional>
 
 #include "absl/functional/function_ref.h"
-#include "controller/catalog/row_set.h"
-#include "controller/catalog/set_digest.h"
+#include "controller/catalog/commit_plan.h"
 #include "controller/catalog/sqlite_catalog.h"
 #include "fmt/format.h"
 
@@ -19,144 +17,6 @@ constexpr int kMissingCode = 5028;  // inside this file only: rolls back, then l
 // Packs that arrive wait as long, and for one sync.
 constexpr absl::Duration kLongestWrite = absl::Milliseconds(20);
 constexpr std::uint64_t kLookAtClockEvery = 64;  // changes
-
-// What a commit changes, worked out on a reader before anything is written.
-struct Plan {
-  SourceState state;
-  std::optional<SnapshotRow> committed_before;
-  std::vector<ChunkId> missing;
-  RowSet close;
-  RowSet open;  // what the head's set lacks
-  std::uint64_t chunk_count = 0;
-  SetDigest digest;
-  const Switches* switches = nullptr;
-
-  std::uint64_t changes() const { return close.size() + open.size(); }
-};
-
-absl::Status DoesNotFit(std::string_view what) {
-  return Error(ErrorKind::kConflict, 5024,
-               fmt::format("unable to commit the snapshot: its reference list does not fit the one "
-                           "before: {}",
-                           what),
-               "Run the backup again; the agent then sends a full list.");
-}
-
-// A full list: keep in plan->open only what the head lacks, close what the list lacks.
-absl::Status Subtract(SqliteDb& db, Plan* plan) {
-  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0"));
-  row.Bind(plan->state.source.row);
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, row.Step());
-    if (!more) return absl::OkStatus();
-    const std::int64_t chunk = row.Integer(0);
-    if (!plan->open.Erase(chunk)) plan->close.Insert(chunk);
-  }
-}
-
-// A difference adds what the head lacks. Only commits and purges change what is open, one at a
-// time.
-absl::Status CheckNoneIsOpen(SqliteDb& db, const Plan& plan) {
-  ASSIGN_OR_RETURN(Statement open,
-                   db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
-  for (std::int64_t row = plan.open.After(0); row != 0; row = plan.open.After(row)) {
-    open.Reset();
-    ASSIGN_OR_RETURN(const bool is_open, open.Bind(row, plan.state.source.row).Step());
-    if (is_open) return DoesNotFit("it adds a chunk that is there already");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ResolveRemoved(ChunkLookup& lookup, std::int64_t domain_row,
-                            const std::vector<ChunkId>& removed, Plan* plan) {
-  for (const ChunkId& id : removed) {
-    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
-    if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
-    if (!plan->close.Insert(chunk.rid)) return DoesNotFit("it removes a chunk twice");
-    plan->digest.Remove(id);
-  }
-  plan->chunk_count -= removed.size();
-  return absl::OkStatus();
-}
-
-absl::StatusOr<SetDigest> HeadDigest(SqliteDb& db, std::int64_t source_row, std::uint64_t head,
-                                     std::uint64_t* chunk_count) {
-  ASSIGN_OR_RETURN(
-      Statement row,
-      db.Prepare("SELECT digest,chunk_count FROM snapshot WHERE source=?1 AND seq=?2"));
-  ASSIGN_OR_RETURN(const bool found, row.Bind(source_row, head).Step());
-  if (!found) return SetDigest();
-  *chunk_count = row.Unsigned(1);
-  return SetDigest(row.Blob(0));
-}
-
-// A difference to a head that was purged (its source was gone for a while) cannot be applied.
-absl::Status CheckHeadIsThere(SqliteDb& db, const SourceRow& source) {
-  if (source.head_seq == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT state FROM snapshot WHERE source=?1 AND "
-                                             "seq=?2 AND state<>?3"));
-  ASSIGN_OR_RETURN(const bool found,
-                   row.Bind(source.row, source.head_seq, kSnapshotPurging).Step());
-  return found ? absl::OkStatus() : DoesNotFit("that one was forgotten");
-}
-
-absl::Status CheckSeq(const SourceRow& source, std::uint64_t seq) {
-  if (seq == source.head_seq + 1) return absl::OkStatus();
-  return Error(ErrorKind::kConflict, 5023,
-               fmt::format("unable to commit snapshot {} of source '{}': the newest is {}", seq,
-                           Escaped(source.name), source.head_seq),
-               "Another run committed first, or the agent's state is old: run the backup again.");
-}
-
-absl::StatusOr<std::int64_t> SourceDomain(SqliteDb& db, const SourceState& state) {
-  ASSIGN_OR_RETURN(Statement row,
-                   db.Prepare("SELECT a.domain,d.row FROM agent a LEFT JOIN domain d "
-                              "ON d.id=a.domain WHERE a.row=?1"));
-  ASSIGN_OR_RETURN(const bool found, row.Bind(state.agent_row).Step());
-  if (!found || row.IsNull(0)) {
-    return Error(ErrorKind::kConflict, 5029,
-                 fmt::format("unable to commit a snapshot of source '{}': its agent has not "
-                             "published its domain",
-                             Escaped(state.source.name)));
-  }
-  return row.Integer(1);  // 0 (NULL) when nothing was ever stored: every chunk is missing
-}
-
-absl::StatusOr<Plan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
-  Plan plan;
-  ASSIGN_OR_RETURN(plan.state, FindSource(db, commit.source));
-  const std::int64_t source_row = plan.state.source.row;
-  ASSIGN_OR_RETURN(plan.committed_before, ReadRun(db, source_row, commit.run_id));
-  if (plan.committed_before) return plan;
-  RETURN_IF_ERROR(CheckSeq(plan.state.source, commit.seq));
-  ASSIGN_OR_RETURN(const std::int64_t domain_row, SourceDomain(db, plan.state));
-  if (!commit.full) {
-    RETURN_IF_ERROR(CheckHeadIsThere(db, plan.state.source));
-    ASSIGN_OR_RETURN(plan.digest,
-                     HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
-  }
-  ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
-  ASSIGN_OR_RETURN(const std::int64_t last_row, db.Number("SELECT max(rid) FROM chunk"));
-  plan.close = RowSet(last_row);
-  plan.open = RowSet(last_row);
-  for (const ChunkId& id : commit.added) {
-    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
-    if (chunk.rid == 0 || chunk.state != kChunkLive) {
-      plan.missing.push_back(id);
-      continue;
-    }
-    if (!plan.open.Insert(chunk.rid)) return DoesNotFit("it adds a chunk twice");
-    plan.digest.Add(id);
-  }
-  plan.chunk_count += commit.added.size();
-  if (commit.full) {
-    RETURN_IF_ERROR(Subtract(db, &plan));
-  } else {
-    RETURN_IF_ERROR(CheckNoneIsOpen(db, plan));
-    RETURN_IF_ERROR(ResolveRemoved(lookup, domain_row, commit.removed, &plan));
-  }
-  return plan;
-}
 
 absl::Status MissingChunks() {
   return Error(ErrorKind::kRefused, kMissingCode, "chunks are missing");
@@ -182,7 +42,8 @@ absl::Status RollBack(SqliteDb& db, const SourceRow& source, const Switches& swi
 // How far the changes of a plan are written: closes first, then opens, each in ascending order.
 // What comes next; 0: nothing more.
 struct Progress {
-  explicit Progress(const Plan& plan) : close(plan.close.After(0)), open(plan.open.After(0)) {}
+  explicit Progress(const CommitPlan& plan)
+      : close(plan.close.After(0)), open(plan.open.After(0)) {}
   bool done() const { return close == 0 && open == 0; }
 
   std::int64_t close;
@@ -193,11 +54,11 @@ struct Progress {
 // MissingChunks when a chunk went since the plan was made.
 class Writing {
  public:
-  static absl::StatusOr<Writing> Begin(SqliteDb& db, const Plan& plan, std::uint64_t seq);
+  static absl::StatusOr<Writing> Begin(SqliteDb& db, const CommitPlan& plan, std::uint64_t seq);
   absl::Status Write(std::uint64_t count, absl::FunctionRef<bool()> is_late, Progress* progress);
 
  private:
-  Writing(SqliteDb& db, const Plan& plan, std::uint64_t seq, Statement close, Statement look,
+  Writing(SqliteDb& db, const CommitPlan& plan, std::uint64_t seq, Statement close, Statement look,
           Statement open)
       : db_(db),
         plan_(plan),
@@ -209,14 +70,14 @@ class Writing {
   absl::Status Open(std::int64_t row);
 
   SqliteDb& db_;
-  const Plan& plan_;
+  const CommitPlan& plan_;
   const std::uint64_t seq_;
   Statement close_;
   Statement look_;
   Statement open_;
 };
 
-absl::StatusOr<Writing> Writing::Begin(SqliteDb& db, const Plan& plan, std::uint64_t seq) {
+absl::StatusOr<Writing> Writing::Begin(SqliteDb& db, const CommitPlan& plan, std::uint64_t seq) {
   ASSIGN_OR_RETURN(Statement close,
                    db.Prepare("UPDATE span SET last=?3 WHERE chunk=?1 AND source=?2 AND last=0"));
   ASSIGN_OR_RETURN(Statement look,
@@ -287,7 +148,7 @@ absl::Status BasesAreMissing() {
 
 // What the changes may have broken: that the bases of every delta are in the set too. Two questions
 // per change, so for a large commit this is no part of a write transaction.
-absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
+absl::Status CheckBases(SqliteDb& db, const CommitPlan& plan) {
   ASSIGN_OR_RETURN(
       Statement lacks,
       db.Prepare("SELECT 1 FROM delta d WHERE d.chunk=?1 AND NOT EXISTS("
@@ -308,7 +169,7 @@ absl::Status CheckBases(SqliteDb& db, const Plan& plan) {
   return absl::OkStatus();
 }
 
-absl::Status Publish(SqliteDb& db, const Plan& plan, const SnapshotCommit& commit,
+absl::Status Publish(SqliteDb& db, const CommitPlan& plan, const SnapshotCommit& commit,
                      std::uint64_t now_ms, std::vector<ChunkId>* missing) {
   const std::int64_t source = plan.state.source.row;
   RETURN_IF_ERROR(CheckNoneIsBad(db, source, missing));
@@ -368,7 +229,7 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   std::lock_guard lock(commit_mutex_);
   // What a failed commit could not undo, for want of space say.
   RETURN_IF_ERROR(RollBackCutCommits());
-  ASSIGN_OR_RETURN(Plan plan, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+  ASSIGN_OR_RETURN(CommitPlan plan, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
   CommitResult result;
   if (plan.committed_before) {
     result.snapshot = *plan.committed_before;
@@ -422,7 +283,8 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
     if (CodeOf(status) != kMissingCode) return status;
     if (!result.missing.empty()) return result;
     // Which ones went, by name: rows alone do not tell.
-    ASSIGN_OR_RETURN(const Plan now, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+    ASSIGN_OR_RETURN(const CommitPlan now,
+                     Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
     if (now.missing.empty()) return DoesNotFit("a chunk went and came back meanwhile");
     result.missing = now.missing;
     return result;
