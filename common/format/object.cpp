@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/format/wire.h"
+#include "common/format/zstd_decoder.h"
 #include "common/format/zstd_encoder.h"
 #include "fmt/format.h"
 
@@ -45,10 +46,6 @@ ObjectKeys DeriveKeys(const SecretBytes& run_key, ByteView salt, ByteView fields
   const SecretBytes both = HkdfSha256(run_key.view(), salt, fields, 32 + kCommitBytes);
   return {SecretBytes(both.view().substr(0, 32)), Bytes(both.view().substr(32))};
 }
-
-struct DecompressDelete {
-  void operator()(ZSTD_DCtx* ctx) const { ZSTD_freeDCtx(ctx); }
-};
 
 // The largest frame that gains 3 %.
 std::size_t WorthWhile(ByteView plaintext) { return plaintext.size() - plaintext.size() / 33 - 1; }
@@ -248,20 +245,16 @@ struct ObjectOpener::Impl {
   std::shared_ptr<const HmacKey> id_key;
   RunKeyLookup run_keys;
   ChunkIds ids;
-  std::unique_ptr<ZSTD_DCtx, DecompressDelete> zstd{ZSTD_createDCtx()};
+  ZstdDecoder decoder{};
 
   absl::StatusOr<Bytes> Decompress(const ObjectHeader& header, ByteView payload, ByteView prefix) {
     if (ZSTD_getFrameContentSize(payload.data(), payload.size()) != header.plain_bytes) {
       return Damaged(header.chunk_id, "its compressed size is not the one promised");
     }
-    ZSTD_DCtx_reset(zstd.get(), ZSTD_reset_session_and_parameters);
-    ZSTD_DCtx_setParameter(zstd.get(), ZSTD_d_windowLogMax, 27);
-    if (!prefix.empty()) ZSTD_DCtx_refPrefix(zstd.get(), prefix.data(), prefix.size());
     Bytes plaintext(header.plain_bytes, '\0');
-    const std::size_t size = ZSTD_decompressDCtx(zstd.get(), plaintext.data(), plaintext.size(),
-                                                 payload.data(), payload.size());
-    if (ZSTD_isError(size) || size != plaintext.size())
+    if (decoder.Decompress(prefix, payload, &plaintext) != plaintext.size()) {
       return Damaged(header.chunk_id, "it does not decompress");
+    }
     return plaintext;
   }
 

@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/format/aligned_delta.h"
+#include "common/format/zstd_decoder.h"
 
 namespace holdfast {
 namespace {
@@ -23,10 +24,6 @@ constexpr int kSmallestLog = 6;  // ZSTD_HASHLOG_MIN: nothing is searched for in
 struct CompressDelete {
   void operator()(ZSTD_CCtx* ctx) const { ZSTD_freeCCtx(ctx); }
 };
-struct DecompressDelete {
-  void operator()(ZSTD_DCtx* ctx) const { ZSTD_freeDCtx(ctx); }
-};
-
 int WindowLogFor(std::size_t bytes) {
   int log = 10;
   while ((std::size_t{1} << log) < bytes && log < 27) ++log;
@@ -53,7 +50,7 @@ std::vector<ZSTD_Sequence> Sequences(const std::vector<AlignedCopy>& copies,
 struct ZstdEncoder::Impl {
   int level;
   std::unique_ptr<ZSTD_CCtx, CompressDelete> encoder{ZSTD_createCCtx()};
-  std::unique_ptr<ZSTD_DCtx, DecompressDelete> decoder{};  // made when needed first
+  ZstdDecoder decoder{};
   Bytes decoded{};
 
   void Set(ZSTD_cParameter parameter, int value) {
@@ -97,13 +94,9 @@ struct ZstdEncoder::Impl {
   }
 
   bool Decodes(ByteView base, ByteView plaintext, ByteView frame) {
-    if (!decoder) decoder.reset(ZSTD_createDCtx());
     if (decoded.size() < plaintext.size()) decoded.resize(plaintext.size());
-    ZSTD_DCtx_reset(decoder.get(), ZSTD_reset_session_and_parameters);
-    ZSTD_DCtx_refPrefix(decoder.get(), base.data(), base.size());
-    const std::size_t size = ZSTD_decompressDCtx(decoder.get(), decoded.data(), plaintext.size(),
-                                                 frame.data(), frame.size());
-    return !ZSTD_isError(size) && ByteView(decoded).substr(0, size) == plaintext;
+    const std::size_t size = decoder.Decompress(base, frame, &decoded);
+    return ByteView(decoded).substr(0, size) == plaintext;
   }
 };
 

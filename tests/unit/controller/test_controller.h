@@ -101,8 +101,7 @@ class TestController {
     if (!Value(catalog_->GetInstallation()).owner) {
       Check(catalog_->SetOwner(agent.owner.public_key, agent.Recipients(), 1));
     }
-    rpc::TlsIdentity identity =
-        Certify(rpc::AgentUri(controller_id_, agent.identity.agent_id));
+    rpc::TlsIdentity identity = Certify(rpc::AgentUri(controller_id_, agent.identity.agent_id));
     const Bytes token = agent.identity.agent_id.bytes();
     const std::string& name = agent.identity.agent_name;
     Check(catalog_->AddToken({token, Sha256("secret"), name, 1000}));
