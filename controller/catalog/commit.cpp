@@ -8,7 +8,6 @@
 #include "absl/functional/function_ref.h"
 #include "controller/catalog/commit_plan.h"
 #include "controller/catalog/sqlite_catalog.h"
-#include "fmt/format.h"
 
 namespace holdfast::catalog {
 namespace {
