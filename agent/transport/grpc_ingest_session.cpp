@@ -20,7 +20,7 @@
 namespace holdfast::transport {
 namespace {
 
-constexpr std::size_t kMessageBytes = 4u << 20;
+constexpr std::size_t kMessageBytes = 1u << 20;
 constexpr std::size_t kReferencePartBytes = 2u << 20;
 constexpr absl::Duration kLongestLook = absl::Seconds(10);
 

@@ -8,6 +8,7 @@
 // Threading:  any number of producers and consumers.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -43,25 +44,33 @@ class ByteQueue {
     return TakeFront();
   }
 
-  // Everything that waits, at least one item and at most `most`; empty at the end.
-  std::vector<T> PopAll(std::size_t most, std::stop_token stop) {
+  // Everything that waits, at least one item and then no more than `most` and `most_bytes`; empty
+  // at the end.
+  std::vector<T> PopAll(std::size_t most, std::stop_token stop,
+                        std::size_t most_bytes = static_cast<std::size_t>(-1)) {
     std::unique_lock lock(mutex_);
     std::vector<T> result;
     if (!Wait(lock, stop)) return result;
-    while (!items_.empty() && result.size() < most) result.push_back(TakeFront());
+    std::size_t bytes = 0;
+    do {
+      bytes += items_.front().second;
+      result.push_back(TakeFront());
+    } while (!items_.empty() && result.size() < most &&
+             items_.front().second <= most_bytes - std::min(most_bytes, bytes));
     return result;
   }
 
   // The same, and nothing when no item came within `patience`.
-  std::optional<std::vector<T>> PopAllWithin(std::chrono::milliseconds patience, std::size_t most,
-                                             std::stop_token stop) {
+  std::optional<std::vector<T>> PopAllWithin(
+      std::chrono::milliseconds patience, std::size_t most, std::stop_token stop,
+      std::size_t most_bytes = static_cast<std::size_t>(-1)) {
     {
       std::unique_lock lock(mutex_);
       const bool ready =
           filled_.wait_for(lock, stop, patience, [&] { return closed_ || !items_.empty(); });
       if (!ready && !stop.stop_requested()) return std::nullopt;
     }
-    return PopAll(most, stop);
+    return PopAll(most, stop, most_bytes);
   }
 
   void Close() {

@@ -11,6 +11,7 @@
 
 #include "common/crypto/crypto.h"
 #include "common/format/pack.h"
+#include "controller/catalog/id_sequence.h"
 
 namespace holdfast::catalog {
 
@@ -100,13 +101,16 @@ struct SnapshotCommit {
   std::uint64_t stored_bytes = 0;
   std::uint64_t duration_ms = 0;
   bool full = true;  // `added` is the whole reference set: the catalog finds the difference itself
-  std::vector<ChunkId> added;    // sorted, unique
-  std::vector<ChunkId> removed;  // difference only
+  IdSequence added;    // sorted, unique
+  IdSequence removed;  // difference only
 };
+
+inline constexpr std::size_t kMaxMissingNamed = 65'536;
 
 struct CommitResult {
   SnapshotRow snapshot;
-  std::vector<ChunkId> missing;  // not empty: nothing was committed
+  // Not empty: nothing was committed. The first of them, kMaxMissingNamed at most.
+  std::vector<ChunkId> missing;
 };
 
 struct RunFailure {

@@ -130,7 +130,7 @@ absl::Status CheckNoneIsBad(SqliteDb& db, std::int64_t source_row, std::vector<C
                  "ON s.chunk=c.rid WHERE c.state<>1 AND s.source=?1 AND s.last=0 "
                  "ORDER BY c.id"));
   row.Bind(source_row);
-  for (;;) {
+  while (missing->size() < kMaxMissingNamed) {
     ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) break;
     ASSIGN_OR_RETURN(const ChunkId id, row.Id<ChunkId>(0));

@@ -50,15 +50,15 @@ absl::Status CheckNoneIsOpen(SqliteDb& db, const CommitPlan& plan) {
 }
 
 absl::Status ResolveRemoved(ChunkLookup& lookup, std::int64_t domain_row,
-                            const std::vector<ChunkId>& removed, CommitPlan* plan) {
-  for (const ChunkId& id : removed) {
+                            const IdSequence& removed, CommitPlan* plan) {
+  plan->chunk_count -= removed.size();
+  return removed.ForEach([&](const ChunkId& id) -> absl::Status {
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
     if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
     if (!plan->close.Insert(chunk.rid)) return DoesNotFit("it removes a chunk twice");
     plan->digest.Remove(id);
-  }
-  plan->chunk_count -= removed.size();
-  return absl::OkStatus();
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<SetDigest> HeadDigest(SqliteDb& db, std::int64_t source_row, std::uint64_t head,
@@ -115,15 +115,16 @@ absl::StatusOr<CommitPlan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) 
   ASSIGN_OR_RETURN(const std::int64_t last_row, db.Number("SELECT max(rid) FROM chunk"));
   plan.close = RowSet(last_row);
   plan.open = RowSet(last_row);
-  for (const ChunkId& id : commit.added) {
+  RETURN_IF_ERROR(commit.added.ForEach([&](const ChunkId& id) -> absl::Status {
     ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
     if (chunk.rid == 0 || chunk.state != kChunkLive) {
-      plan.missing.push_back(id);
-      continue;
+      if (plan.missing.size() < kMaxMissingNamed) plan.missing.push_back(id);
+      return absl::OkStatus();
     }
     if (!plan.open.Insert(chunk.rid)) return DoesNotFit("it adds a chunk twice");
     plan.digest.Add(id);
-  }
+    return absl::OkStatus();
+  }));
   plan.chunk_count += commit.added.size();
   if (commit.full) {
     RETURN_IF_ERROR(Subtract(db, &plan));

@@ -24,7 +24,7 @@ constexpr char kPragmas[] =
 constexpr char kWriterPragmas[] =
     "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-131072;";
-constexpr char kReaderPragmas[] = "PRAGMA query_only=ON; PRAGMA cache_size=-32768;";
+constexpr char kReaderPragmas[] = "PRAGMA query_only=ON; PRAGMA cache_size=-16384;";
 
 }  // namespace
 

@@ -41,10 +41,17 @@ absl::Status CheckPlace(catalog::Catalog& catalog, store::Store& store, const Co
   return absl::OkStatus();
 }
 
+absl::StatusOr<ReferenceListReader> ReadList(const store::StagedDocument& document) {
+  return ReferenceListReader::Open(document.size_bytes(),
+                                   [&document](std::uint64_t offset, std::size_t size) {
+                                     return document.ReadAt(offset, size);
+                                   });
+}
+
 }  // namespace
 
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
-                                                store::Store& store, CommitInput input) {
+                                                store::Store& store, const CommitInput& input) {
   RETURN_IF_ERROR(catalog.SettleDoubt());
   ASSIGN_OR_RETURN(const auto before, catalog.FindRun(input.source, input.run_id));
   if (before) return catalog::CommitResult{*before, {}};
@@ -55,11 +62,11 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
   }
   RETURN_IF_ERROR(CheckSigner(catalog, store, input, clear.domain));
   RETURN_IF_ERROR(CheckPlace(catalog, store, input, clear));
-  if (clear.reference_list_hash != Sha256(input.reference_list)) {
+  if (clear.reference_list_hash != input.references->hash()) {
     return Refused("the reference list is not the one that the record names");
   }
-  ASSIGN_OR_RETURN(ReferenceList list, DecodeReferenceList(input.reference_list));
-  if (!list.full && list.base_seq + 1 != clear.seq) {
+  ASSIGN_OR_RETURN(const ReferenceListReader list, ReadList(*input.references));
+  if (!list.full() && list.base_seq() + 1 != clear.seq) {
     return Refused("its reference list builds on another snapshot than the one before");
   }
   for (const KeyId& key : clear.key_ids) {
@@ -78,17 +85,19 @@ absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catal
   commit.entry_count = input.entry_count;
   commit.stored_bytes = input.stored_bytes;
   commit.duration_ms = input.duration_ms;
-  commit.full = list.full;
-  commit.added = std::move(list.added);
-  commit.removed = std::move(list.removed);
+  commit.full = list.full();
+  commit.added = {list.added_count(),
+                  [&list](catalog::IdSequence::Visit visit) { return list.ForEachAdded(visit); }};
+  commit.removed = {list.removed_count(), [&list](catalog::IdSequence::Visit visit) {
+                      return list.ForEachRemoved(visit);
+                    }};
 
   // A record of this number that is not in the catalog is what a crash left between the two steps
   // below.
   HOLDFAST_FAIL_POINT("commit.clear");
   RETURN_IF_ERROR(store.RemoveRecord(input.source, clear.seq));
   HOLDFAST_FAIL_POINT("commit.record");
-  RETURN_IF_ERROR(store.PutRecord(input.source, clear.seq, input.record, input.reference_list));
-  Bytes().swap(input.reference_list);
+  RETURN_IF_ERROR(store.PutRecord(input.source, clear.seq, input.record, *input.references));
   const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(env.clock.Now()));
   HOLDFAST_FAIL_POINT("commit.facts");
   RETURN_IF_ERROR(store.PutCommitFacts(

@@ -14,15 +14,14 @@ struct CommitInput {
   SourceId source;
   Bytes run_id;
   Bytes record;
-  Bytes reference_list;
+  std::unique_ptr<store::StagedDocument> references;
   std::uint64_t content_bytes = 0;
   std::uint64_t entry_count = 0;
   std::uint64_t duration_ms = 0;
   std::uint64_t stored_bytes = 0;
 };
 
-// By value: the encoded list goes as soon as it is on disk, so that a large one is held once.
 absl::StatusOr<catalog::CommitResult> CommitRun(Env env, catalog::Catalog& catalog,
-                                                store::Store& store, CommitInput input);
+                                                store::Store& store, const CommitInput& input);
 
 }  // namespace holdfast::ingest

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/base/error.h"
+#include "common/concurrency/byte_budget.h"
 #include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
 #include "common/concurrency/start_thread.h"
@@ -73,6 +74,7 @@ struct Shared {
   RateLimit& limit;
   quota::Quotas& quotas;
   SessionTable sessions;
+  ByteBudget room{kQueueBytes};
 };
 
 // One stream: this thread reads, the worker appends, syncs, commits and acknowledges in order.
@@ -84,6 +86,7 @@ class Session {
         agent_(std::move(agent)),
         stream_(stream),
         use_(shared.quotas, agent_),
+        room_(shared.room),
         writer_(shared.catalog, shared.store, *agent_.domain) {}
 
   absl::Status Serve(const v1::Open& open) {
@@ -109,6 +112,7 @@ class Session {
     std::vector<Bytes> objects;
     std::vector<ChunkId> ids;
     std::vector<std::vector<ChunkId>> bases;  // of each object
+    std::size_t bytes = 0;
     std::optional<CommitInput> commit;
   };
 
@@ -162,12 +166,7 @@ class Session {
       case v1::BackupRequest::kEnvelope:
         return TakeEnvelope(request.envelope());
       case v1::BackupRequest::kReferencePart:
-        if (references_.size() + request.reference_part().content().size() >
-            kMaxReferenceListBytes) {
-          return BadRequest("the reference list is larger than 512 MiB");
-        }
-        references_.append(request.reference_part().content());
-        return absl::OkStatus();
+        return TakeReferences(request.reference_part().content());
       case v1::BackupRequest::kCommit:
         return TakeCommit(request.commit());
       default:
@@ -205,7 +204,6 @@ class Session {
 
   absl::Status TakeObjects(v1::Objects& objects) {
     Item item;
-    std::size_t bytes = 0;
     for (std::string& object : *objects.mutable_objects()) {
       ASSIGN_OR_RETURN(const ObjectHeader header, ParseObjectHeader(object));
       if (header.object_bytes() != object.size() || header.domain != *agent_.domain) {
@@ -213,11 +211,13 @@ class Session {
       }
       item.ids.push_back(header.chunk_id);
       item.bases.push_back(header.bases);
-      bytes += object.size();
+      item.bytes += object.size();
       item.objects.push_back(std::move(object));
     }
+    const std::size_t bytes = item.bytes;
     RETURN_IF_ERROR(use_.Admit(bytes));
     WaitForItsTurn(bytes);
+    if (!room_.Take(bytes, error_.stop_token())) return absl::OkStatus();  // the session ends
     queue_.Push(std::move(item), bytes, error_.stop_token());
     return absl::OkStatus();
   }
@@ -246,14 +246,25 @@ class Session {
     return absl::OkStatus();
   }
 
+  absl::Status TakeReferences(ByteView piece) {
+    if (references_ == nullptr) {
+      ASSIGN_OR_RETURN(references_, shared_.store.Stage());
+    }
+    if (references_->size_bytes() + piece.size() > kMaxReferenceListBytes) {
+      return BadRequest("the reference list is larger than 512 MiB");
+    }
+    return references_->Append(piece);
+  }
+
   absl::Status TakeCommit(const v1::Commit& commit) {
+    if (references_ == nullptr) return BadRequest("a commit without a reference list");
     Item item;
     item.commit.emplace();
     item.commit->agent = agent_;
     item.commit->source = source_;
     item.commit->run_id = run_id_;
     item.commit->record = commit.record();
-    item.commit->reference_list = std::exchange(references_, {});
+    item.commit->references = std::move(references_);
     item.commit->content_bytes = commit.content_bytes();
     item.commit->entry_count = commit.entry_count();
     item.commit->duration_ms = commit.duration_ms();
@@ -264,8 +275,10 @@ class Session {
   void Work() {
     for (;;) {
       auto items = appended_ > acknowledged_
-                       ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token())
-                       : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token()));
+                       ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token(),
+                                             kGroupBytes)
+                       : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token(),
+                                                          kGroupBytes));
       const bool at_end = items && items->empty();
       if (at_end && !error_.status().ok()) return;
       absl::Status status = items && !at_end ? Do(*items) : Acknowledge();
@@ -277,6 +290,8 @@ class Session {
   absl::Status Do(std::vector<Item>& items) {
     for (Item& item : items) {
       RETURN_IF_ERROR(item.commit ? Commit(*item.commit) : Append(item));
+      item.objects.clear();
+      room_.Give(item.bytes);
       if (writer_.unsynced_bytes() >= kGroupBytes) RETURN_IF_ERROR(Acknowledge());
     }
     return absl::OkStatus();
@@ -310,17 +325,14 @@ class Session {
     RETURN_IF_ERROR(MoveRest(shared_.catalog, shared_.store));
     input.stored_bytes = writer_.stored_bytes();
     ASSIGN_OR_RETURN(const catalog::CommitResult result,
-                     CommitRun(shared_.env, shared_.catalog, shared_.store, std::move(input)));
+                     CommitRun(shared_.env, shared_.catalog, shared_.store, input));
     HOLDFAST_FAIL_POINT("ingest.send-committed");
     v1::BackupReply reply;
     if (result.missing.empty()) {
       *reply.mutable_committed() = ToProto(result.snapshot);
     } else {
       std::string* ids = reply.mutable_missing()->mutable_chunk_ids();
-      for (const ChunkId& id : result.missing) {
-        if (ids->size() >= kMaxQuestionIds * 8 * ChunkId::kSize) break;
-        ids->append(id.view());
-      }
+      for (const ChunkId& id : result.missing) ids->append(id.view());
     }
     Write(reply);
     return absl::OkStatus();
@@ -348,11 +360,12 @@ class Session {
   const catalog::AgentRow agent_;
   Stream& stream_;
   quota::QuotaSession use_;
+  ByteBudget::Share room_;
   std::mutex write_mutex_;
   SourceId source_;
   Bytes run_id_;
   absl::Duration checked_ = shared_.env.clock.Monotonic();
-  Bytes references_;
+  std::unique_ptr<store::StagedDocument> references_;  // that arrives
   ByteQueue<Item> queue_{kSessionQueueBytes};
   FirstError error_;
 
@@ -366,7 +379,7 @@ class IngestService final : public v1::Ingest::Service {
  public:
   IngestService(Env env, catalog::Catalog& catalog, store::Store& store,
                 const access::Access& access, RateLimit& limit, quota::Quotas& quotas)
-      : shared_{env, catalog, store, access, limit, quotas, {}} {}
+      : shared_{env, catalog, store, access, limit, quotas} {}
 
   grpc::Status Backup(grpc::ServerContext* context, Stream* stream) override {
     const absl::Status status = Serve(*context, *stream);

@@ -5,8 +5,9 @@
 //             I2  COMMITTED is sent after record and reference list are durable and the catalog
 //             transaction is done. I3  A session reads and writes nothing outside its agent's
 //             domain; at most one session per source, and no more bytes than the agent's quota
-//             (quotas.h). I4  Memory per session is bounded by
-//             kSessionQueueBytes plus one message.
+//             (quotas.h). I4  The objects of all sessions that are not written yet take
+//             kQueueBytes at most, and each session one message beyond that and one that arrives.
+//             Of one session they take kSessionQueueBytes and one group.
 // Threading:  a gRPC thread per stream, and one worker of its own.
 #pragma once
 
@@ -25,7 +26,8 @@ class Service;
 
 namespace holdfast::ingest {
 
-inline constexpr std::size_t kSessionQueueBytes = 16u << 20;
+inline constexpr std::size_t kQueueBytes = 64u << 20;
+inline constexpr std::size_t kSessionQueueBytes = 8u << 20;
 inline constexpr int kMaxSessionsPerAgent = 4;
 
 // All references must outlive the service. `limit` is for all sessions together, in the order in

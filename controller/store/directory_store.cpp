@@ -121,8 +121,14 @@ class DirectoryStore final : public Store {
     return removed;
   }
 
+  absl::StatusOr<std::unique_ptr<StagedDocument>> Stage() override {
+    RETURN_IF_ERROR(files_->CheckWritable(0));
+    const auto number = numbers_->Next();
+    if (!number.ok()) return files_->AfterWrite(number.status());
+    return StagedDocument::Create(files_, *number);
+  }
   absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
-                         ByteView references) override {
+                         StagedDocument& references) override {
     return documents_.PutPair({layout::ReferencesPath(source, seq), references},
                               {layout::RecordPath(source, seq), record});
   }

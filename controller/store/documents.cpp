@@ -1,5 +1,7 @@
 #include "controller/store/documents.h"
 
+#include <algorithm>
+
 #include "common/base/error.h"
 #include "common/format/layout.h"
 #include "fmt/format.h"
@@ -8,6 +10,19 @@ namespace holdfast::store {
 namespace {
 
 constexpr std::uint64_t kMaxDocumentBytes = 1ull << 30;  // reference list of 33 million chunks
+constexpr std::uint64_t kComparedBytes = 1u << 20;
+
+absl::StatusOr<bool> HasContent(const File& file, const StagedDocument& content) {
+  ASSIGN_OR_RETURN(const std::uint64_t size, file.Size());
+  if (size != content.size_bytes()) return false;
+  for (std::uint64_t at = 0; at < size; at += kComparedBytes) {
+    const std::size_t piece = std::min(kComparedBytes, size - at);
+    ASSIGN_OR_RETURN(const Bytes there, file.ReadAt(at, piece));
+    ASSIGN_OR_RETURN(const Bytes staged, content.ReadAt(at, piece));
+    if (there != staged) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -17,15 +32,27 @@ absl::Status Documents::Put(const Document& document) {
 }
 
 absl::Status Documents::PutPair(const Document& first, const Document& second) {
+  return PutBoth(
+      second, [&] { return ReplaceLocked(first); }, [&] { return PutLocked(first); });
+}
+
+absl::Status Documents::PutPair(const LargeDocument& first, const Document& second) {
+  return PutBoth(
+      second, [&] { return ReplaceLocked(first); }, [&] { return PutLocked(first); });
+}
+
+absl::Status Documents::PutBoth(const Document& second,
+                                absl::FunctionRef<absl::Status()> replace_first,
+                                absl::FunctionRef<absl::Status()> put_first) {
   std::lock_guard lock(mutex_);
   absl::Status there = Get(second.path).status();
   if (there.ok()) {
     // Compare the second first: with other bytes there nothing at all may be touched.
     RETURN_IF_ERROR(PutLocked(second));
-    return PutLocked(first);
+    return put_first();
   }
   if (!absl::IsNotFound(there)) return there;
-  RETURN_IF_ERROR(ReplaceLocked(first));
+  RETURN_IF_ERROR(replace_first());
   return PutLocked(second);
 }
 
@@ -39,13 +66,24 @@ absl::Status Documents::PutLocked(const Document& document) {
   const auto there = files_->fs.ReadFile(path, kMaxDocumentBytes);
   if (absl::IsNotFound(there.status())) return ReplaceLocked(document);
   RETURN_IF_ERROR(there.status());
-  if (*there != document.bytes) {
-    return Error(
-        ErrorKind::kConflict, 5014,
-        fmt::format("unable to store '{}': other bytes are there already", Escaped(document.path)));
+  return Keep(document.path, *there == document.bytes);
+}
+
+absl::Status Documents::PutLocked(const LargeDocument& document) {
+  const auto there = files_->fs.OpenRead(JoinPath(files_->root, document.path));
+  if (absl::IsNotFound(there.status())) return ReplaceLocked(document);
+  RETURN_IF_ERROR(there.status());
+  ASSIGN_OR_RETURN(const bool same, HasContent(**there, document.content));
+  return Keep(document.path, same);
+}
+
+absl::Status Documents::Keep(const std::string& path, bool same) {
+  if (!same) {
+    return Error(ErrorKind::kConflict, 5014,
+                 fmt::format("unable to store '{}': other bytes are there already", Escaped(path)));
   }
   RETURN_IF_ERROR(files_->CheckWritable(0));
-  return files_->AfterSync(SyncUpwards(ParentPath(path)));
+  return files_->AfterSync(SyncUpwards(ParentPath(JoinPath(files_->root, path))));
 }
 
 absl::Status Documents::ReplaceLocked(const Document& document) {
@@ -55,6 +93,19 @@ absl::Status Documents::ReplaceLocked(const Document& document) {
   RETURN_IF_ERROR(files_->AfterWrite(files_->fs.MakeDirectories(directory)));
   RETURN_IF_ERROR(files_->AfterWrite(files_->fs.WriteAtomically(path, document.bytes)));
   return files_->AfterSync(SyncUpwards(ParentPath(directory)));
+}
+
+absl::Status Documents::ReplaceLocked(const LargeDocument& document) {
+  RETURN_IF_ERROR(files_->CheckWritable(0));
+  const std::string path = JoinPath(files_->root, document.path);
+  const std::string directory = ParentPath(path);
+  RETURN_IF_ERROR(files_->AfterWrite(files_->fs.MakeDirectories(directory)));
+  // A bucket replaces it itself, and may have been given a key that removes nothing.
+  if (!files_->fs.IsObjectStore(path) && files_->fs.Exists(path)) {
+    RETURN_IF_ERROR(files_->AfterWrite(files_->fs.Remove(path)));
+  }
+  RETURN_IF_ERROR(document.content.MoveTo(path));
+  return files_->AfterSync(SyncUpwards(directory));
 }
 
 // `directory` and those above it, up to the root.

@@ -15,6 +15,8 @@
 #include <mutex>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "controller/store/staged_document.h"
 #include "controller/store/store_files.h"
 
 namespace holdfast::store {
@@ -23,6 +25,10 @@ struct Document {
   std::string path;  // below the store's root
   ByteView bytes;
 };
+struct LargeDocument {
+  std::string path;  // below the store's root
+  StagedDocument& content;
+};
 
 class Documents {
  public:
@@ -30,6 +36,8 @@ class Documents {
 
   absl::Status Put(const Document& document);
   absl::Status PutPair(const Document& first, const Document& second);  // I3
+  // After an error the content may be taken or not; it is staged again for another attempt.
+  absl::Status PutPair(const LargeDocument& first, const Document& second);
   absl::Status Replace(const Document& document);
   absl::StatusOr<Bytes> Get(const std::string& path) const;
   absl::Status Remove(const std::string& path);  // absent: OK
@@ -37,8 +45,14 @@ class Documents {
   absl::Status RemoveTemporaries();
 
  private:
+  absl::Status PutBoth(const Document& second, absl::FunctionRef<absl::Status()> replace_first,
+                       absl::FunctionRef<absl::Status()> put_first);
   absl::Status PutLocked(const Document& document);
+  absl::Status PutLocked(const LargeDocument& document);
   absl::Status ReplaceLocked(const Document& document);
+  absl::Status ReplaceLocked(const LargeDocument& document);
+  // What is there under the name of a document already.
+  absl::Status Keep(const std::string& path, bool same);
   absl::Status SyncUpwards(const std::string& directory);
 
   const std::shared_ptr<StoreFiles> files_;

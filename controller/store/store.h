@@ -26,6 +26,7 @@
 #include "common/format/pack.h"
 #include "common/format/parity.h"
 #include "controller/store/pack_check.h"
+#include "controller/store/staged_document.h"
 
 namespace holdfast::store {
 
@@ -90,8 +91,11 @@ class Store {
   // Parity files whose pack is gone. How many were removed.
   virtual absl::StatusOr<std::uint64_t> RemoveOrphanedParity() = 0;
 
+  // For a reference list that arrives in pieces.
+  virtual absl::StatusOr<std::unique_ptr<StagedDocument>> Stage() = 0;
+  // Takes `references`, which can still be read.
   virtual absl::Status PutRecord(const SourceId& source, std::uint64_t seq, ByteView record,
-                                 ByteView references) = 0;
+                                 StagedDocument& references) = 0;
   virtual absl::StatusOr<Bytes> GetRecord(const SourceId& source, std::uint64_t seq) = 0;
   virtual absl::StatusOr<Bytes> GetReferences(const SourceId& source, std::uint64_t seq) = 0;
   // Beside the record; replaced by a later attempt to commit the same number.

@@ -34,6 +34,46 @@ Fixed IdOf(std::uint64_t number) {
   return *Fixed::From(Sha256(fmt::format("bench {}", number)).view().substr(0, Fixed::kSize));
 }
 
+// Chunks get ids by a permutation (a Feistel network, so that it can be undone), not by a hash
+// alone: their order is then known without a list of them all in memory.
+constexpr unsigned kHalfBits = 13;
+constexpr std::uint64_t kHalfMask = (1u << kHalfBits) - 1;
+constexpr std::uint64_t kPermuted = 1u << (2 * kHalfBits);
+
+std::uint64_t Round(std::uint64_t half, std::uint64_t round) {
+  std::uint64_t x = (half + 1) * 0x9e3779b97f4a7c15 + round * 0xbf58476d1ce4e5b9;
+  x ^= x >> 29;
+  return (x * 0x94d049bb133111eb >> 40) & kHalfMask;
+}
+std::uint64_t Permute(std::uint64_t number) {
+  std::uint64_t left = number >> kHalfBits;
+  std::uint64_t right = number & kHalfMask;
+  for (std::uint64_t round = 0; round < 6; ++round) {
+    left ^= Round(right, round);
+    std::swap(left, right);
+  }
+  return left << kHalfBits | right;
+}
+std::uint64_t Unpermute(std::uint64_t place) {
+  std::uint64_t left = place >> kHalfBits;
+  std::uint64_t right = place & kHalfMask;
+  for (std::uint64_t round = 6; round-- > 0;) {
+    std::swap(left, right);
+    left ^= Round(right, round);
+  }
+  return left << kHalfBits | right;
+}
+
+ChunkId ChunkIdOf(std::uint64_t number) {
+  const ChunkId id = IdOf<ChunkId>(number);
+  if (number >= kPermuted) return id;
+  const std::uint64_t place = Permute(number) << (32 - 2 * kHalfBits);
+  Bytes bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(place >> shift);
+  bytes += id.view().substr(bytes.size());
+  return *ChunkId::From(bytes);
+}
+
 template <typename T>
 T Value(absl::StatusOr<T> value) {
   if (value.ok()) return *std::move(value);
@@ -106,7 +146,7 @@ class Bench {
     for (std::uint64_t at = begin; at < end; at += kPackChunks) {
       std::vector<PackEntry> entries;
       for (std::uint64_t i = at; i < std::min(at + kPackChunks, end); ++i) {
-        entries.push_back({IdOf<ChunkId>(i), 8 + entries.size() * 500'000, 500'000, 0});
+        entries.push_back({ChunkIdOf(i), 8 + entries.size() * 500'000, 500'000, 0});
       }
       const std::uint64_t number = ++packs_;
       times.Take([&] {
@@ -122,13 +162,43 @@ class Bench {
   void Ask(std::uint64_t begin, std::uint64_t end, std::uint64_t step, Times& times) {
     for (std::uint64_t at = begin; at + kQuestionIds * step < end; at += kQuestionIds * step) {
       std::vector<ChunkId> ids;
-      for (std::uint64_t i = 0; i < kQuestionIds; ++i) ids.push_back(IdOf<ChunkId>(at + i * step));
+      for (std::uint64_t i = 0; i < kQuestionIds; ++i) ids.push_back(ChunkIdOf(at + i * step));
       times.Take([&] { return Value(catalog_->FindChunks(domain_, ids)).size(); });
     }
   }
 
-  void Commit(std::uint64_t source, std::vector<ChunkId> added, std::vector<ChunkId> removed,
-              Times& times) {
+  // Chunks [begin, end) in the order of their ids, in a file as the controller has them.
+  IdSequence Sorted(std::uint64_t begin, std::uint64_t end) {
+    HOLDFAST_CHECK(end <= kPermuted);
+    const std::string path = path_ + ".ids";
+    std::filesystem::remove(path);
+    std::shared_ptr<File> file = Value(RealFileSystem().Create(path));
+    Bytes piece;
+    const auto flush = [&] {
+      Check(file->Append(piece));
+      piece.clear();
+    };
+    for (std::uint64_t place = 0; place < kPermuted; ++place) {
+      const std::uint64_t number = Unpermute(place);
+      if (number < begin || number >= end) continue;
+      piece += ChunkIdOf(number).view();
+      if (piece.size() >= 1 << 16) flush();
+    }
+    flush();
+    return {end - begin, [file, left = end - begin](IdSequence::Visit visit) -> absl::Status {
+              for (std::uint64_t at = 0; at < left; at += 2048) {
+                const std::uint64_t ids = std::min<std::uint64_t>(2048, left - at);
+                ASSIGN_OR_RETURN(const Bytes some,
+                                 file->ReadAt(at * ChunkId::kSize, ids * ChunkId::kSize));
+                for (std::size_t i = 0; i < some.size(); i += ChunkId::kSize) {
+                  RETURN_IF_ERROR(visit(*ChunkId::From(ByteView(some).substr(i, ChunkId::kSize))));
+                }
+              }
+              return absl::OkStatus();
+            }};
+  }
+
+  void Commit(std::uint64_t source, IdSequence added, IdSequence removed, Times& times) {
     const std::uint64_t seq = ++seqs_[source];
     SnapshotCommit commit;
     commit.source = IdOf<SourceId>(source);
@@ -138,8 +208,6 @@ class Bench {
     commit.full = seq == 1;
     commit.added = std::move(added);
     commit.removed = std::move(removed);
-    std::sort(commit.added.begin(), commit.added.end());
-    std::sort(commit.removed.begin(), commit.removed.end());
     times.Take([&] {
       const CommitResult result = Value(catalog_->CommitSnapshot(commit, seq * 1000));
       HOLDFAST_CHECK(result.missing.empty());
@@ -226,9 +294,7 @@ void Run(std::uint64_t chunks, const std::string& directory, std::uint64_t sourc
   bench.Beside("the first commits", [&] {
     Times first;
     for (std::uint64_t source = 0; source < sources; ++source) {
-      std::vector<ChunkId> all;
-      for (std::uint64_t i = 0; i < each; ++i) all.push_back(IdOf<ChunkId>(source * each + i));
-      bench.Commit(source, std::move(all), {}, first);
+      bench.Commit(source, bench.Sorted(source * each, (source + 1) * each), {}, first);
     }
     Line("first commits: chunks", each * sources, first);
   });
@@ -244,9 +310,11 @@ void Run(std::uint64_t chunks, const std::string& directory, std::uint64_t sourc
         std::vector<ChunkId> added;
         std::vector<ChunkId> removed;
         for (std::uint64_t i = 0; i < changed; ++i) {
-          added.push_back(IdOf<ChunkId>(fresh_begin + i));
-          removed.push_back(IdOf<ChunkId>(source * each + i * 100 + day));  // scattered, each once
+          added.push_back(ChunkIdOf(fresh_begin + i));
+          removed.push_back(ChunkIdOf(source * each + i * 100 + day));  // scattered, each once
         }
+        std::sort(added.begin(), added.end());
+        std::sort(removed.begin(), removed.end());
         bench.Commit(source, std::move(added), std::move(removed), commits);
       }
     }
@@ -257,8 +325,7 @@ void Run(std::uint64_t chunks, const std::string& directory, std::uint64_t sourc
   bench.Beside("collection", [&] { bench.Collect(); });
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  fmt::print("peak memory {} MiB, of it {} MiB the benchmark's own list of ids\n",
-             usage.ru_maxrss / 1024, each * sizeof(ChunkId) / (1 << 20));
+  fmt::print("peak memory {} MiB\n", usage.ru_maxrss / 1024);
 }
 
 }  // namespace

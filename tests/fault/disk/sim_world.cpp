@@ -12,6 +12,7 @@
 #include "controller/ingest/commit.h"
 #include "controller/ingest/pack_writer.h"
 #include "controller/ingest/recovered_packs.h"
+#include "tests/support/staged_bytes.h"
 
 namespace holdfast::test {
 namespace {
@@ -350,11 +351,12 @@ absl::Status SimWorld::Commit(Source& source, const ChunkSet& chunks, const KeyI
   clear.reference_list_hash = Sha256(references);
   clear.key_ids = {key};
   ASSIGN_OR_RETURN(const catalog::AgentRow agent, catalog_->GetAgent(agent_.identity.agent_id));
+  ASSIGN_OR_RETURN(auto staged, StageBytes(*store_, references));
   const ingest::CommitInput input{agent,
                                   source.id,
                                   "run " + std::to_string(100'000'000'000 + ++runs_),
                                   SealRecord(clear, "facts", run_key, agent_.signing, *rng_),
-                                  references,
+                                  std::move(staged),
                                   1'000'000};
   source.snapshots[clear.seq] = {chunks, kCommitted | kGone, input.record};
   source.unsure = true;

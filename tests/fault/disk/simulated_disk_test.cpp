@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mutant{"OpenPack", {[](const std::string& path) { return EndsWith(path, ".open"); }}},
         Mutant{"Record", {[](const std::string& path) { return EndsWith(path, ".record.tmp"); }}},
         Mutant{"ReferenceList",
-               {[](const std::string& path) { return EndsWith(path, ".refs.tmp"); }}},
+               {[](const std::string& path) { return EndsWith(path, ".staged.tmp"); }}},
         Mutant{"Envelope",
                {[](const std::string& path) { return EndsWith(path, ".envelope.tmp"); }}},
         Mutant{"Log", {[](const std::string& path) { return EndsWith(path, "-wal"); }}},

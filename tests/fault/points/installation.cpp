@@ -10,6 +10,7 @@
 #include "controller/ingest/pack_writer.h"
 #include "controller/ingest/recovered_packs.h"
 #include "tests/support/fake_source.h"
+#include "tests/support/staged_bytes.h"
 
 namespace holdfast::test {
 namespace {
@@ -106,11 +107,12 @@ class Installation::Session final : public pipeline::IngestSession {
     RETURN_IF_ERROR(writer_.Finish());
     ASSIGN_OR_RETURN(const catalog::AgentRow agent,
                      home_.catalog_->GetAgent(home_.agent_.identity.agent_id));
+    ASSIGN_OR_RETURN(auto references, StageBytes(*home_.store_, request.reference_list));
     const ingest::CommitInput input{agent,
                                     home_.source_id_,
                                     run_.id,
                                     request.record,
-                                    request.reference_list,
+                                    std::move(references),
                                     request.content_bytes,
                                     request.entry_count,
                                     request.duration_ms,

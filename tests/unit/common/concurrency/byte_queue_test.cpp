@@ -42,6 +42,14 @@ TEST(ByteQueueTest, PopAllTakesWhatIsThere) {
   EXPECT_EQ(queue.PopAll(9, {}), (std::vector<int>{3, 4}));
 }
 
+TEST(ByteQueueTest, PopAllTakesNoMoreBytesThanAsked) {
+  ByteQueue<int> queue(100);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(queue.Push(i, 10, {}));
+  EXPECT_EQ(queue.PopAll(9, {}, 29), (std::vector<int>{0, 1}));
+  EXPECT_EQ(queue.PopAllWithin(std::chrono::hours(1), 9, {}, 5), std::vector<int>{2}) << "one";
+  EXPECT_EQ(queue.PopAll(9, {}, 20), (std::vector<int>{3, 4}));
+}
+
 TEST(ByteQueueTest, LimitIsInBytesAndAGiantPassesAlone) {
   ByteQueue<int> queue(10);
   std::atomic<int> pushed{0};

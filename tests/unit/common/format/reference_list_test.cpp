@@ -31,6 +31,63 @@ TEST(ReferenceListTest, RoundTrip) {
   EXPECT_EQ(Decoded({false, 3, {}, {}}), 0);
 }
 
+TEST(ReferenceListTest, ALargeOneIsReadInPieces) {
+  ReferenceList list{false, 7, {}, {}};
+  for (std::uint32_t i = 0; i < 12'000; ++i) {
+    Writer number;
+    number.U32(i * 3);
+    Bytes bytes(number.bytes().rbegin(), number.bytes().rend());  // high byte first: sorted
+    bytes.resize(ChunkId::kSize, 'x');
+    (i % 3 == 0 ? list.removed : list.added).push_back(*ChunkId::From(bytes));
+  }
+  const Bytes encoded = EncodeReferenceList(list);
+  std::size_t largest = 0;
+  const auto reader = ReferenceListReader::Open(
+      encoded.size(), [&](std::uint64_t offset, std::size_t size) -> absl::StatusOr<Bytes> {
+        largest = std::max(largest, size);
+        return encoded.substr(offset, size);
+      });
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_FALSE(reader->full());
+  EXPECT_EQ(reader->base_seq(), 7u);
+  EXPECT_EQ(reader->added_count(), list.added.size());
+  EXPECT_EQ(reader->removed_count(), list.removed.size());
+  std::vector<ChunkId> added;
+  std::vector<ChunkId> removed;
+  const auto to = [](std::vector<ChunkId>* ids) {
+    return [ids](const ChunkId& id) {
+      ids->push_back(id);
+      return absl::OkStatus();
+    };
+  };
+  EXPECT_TRUE(reader->ForEachAdded(to(&added)).ok());
+  EXPECT_TRUE(reader->ForEachRemoved(to(&removed)).ok());
+  EXPECT_EQ(added, list.added);
+  EXPECT_EQ(removed, list.removed);
+  EXPECT_LE(largest, 65'536u);
+  int seen = 0;
+  const auto third_is_refused = [&](const ChunkId&) {
+    return ++seen == 3 ? absl::AbortedError("enough") : absl::OkStatus();
+  };
+  EXPECT_TRUE(absl::IsAborted(reader->ForEachAdded(third_is_refused)));
+  EXPECT_EQ(seen, 3);
+  // Out of order where one piece ends and the next begins.
+  std::swap(list.added[2047], list.added[2048]);
+  EXPECT_EQ(Decoded(list), 5);
+}
+
+TEST(ReferenceListTest, WhatCannotBeReadIsSaidSo) {
+  const Bytes encoded = EncodeReferenceList({true, 0, {Id('a'), Id('b')}, {}});
+  for (int failing = 0; failing < 2; ++failing) {
+    int calls = 0;
+    const auto read = [&](std::uint64_t offset, std::size_t size) -> absl::StatusOr<Bytes> {
+      if (calls++ == failing) return absl::UnavailableError("disk");
+      return encoded.substr(offset, size);
+    };
+    EXPECT_TRUE(absl::IsUnavailable(ReferenceListReader::Open(encoded.size(), read).status()));
+  }
+}
+
 TEST(ReferenceListTest, ContradictionsAreRefused) {
   EXPECT_EQ(Decoded({true, 0, {Id('b'), Id('a')}, {}}), 5) << "not sorted";
   EXPECT_EQ(Decoded({true, 0, {Id('a'), Id('a')}, {}}), 5) << "twice";

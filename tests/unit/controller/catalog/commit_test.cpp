@@ -162,6 +162,20 @@ TEST_F(CommitTest, ADifferenceThatDoesNotFitIsRefused) {
   ExpectReferences(1, 2, Chunks(1, 6));
 }
 
+TEST_F(CommitTest, OfManyMissingChunksTheFirstAreNamed) {
+  AddPack(1, Chunks(0, 1));
+  std::vector<ChunkId> ids;
+  for (std::uint32_t i = 0; i < kMaxMissingNamed + 10; ++i) {
+    Bytes bytes(ChunkId::kSize, 'm');
+    for (std::size_t at = 0; at < 4; ++at) bytes[at] = static_cast<char>(i >> (24 - 8 * at));
+    ids.push_back(*ChunkId::From(bytes));
+  }
+  const auto result = catalog_->CommitSnapshot(FullCommit(1, 1, ids), 1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ids.resize(kMaxMissingNamed);
+  EXPECT_EQ(result->missing, ids);
+}
+
 TEST_F(CommitTest, ALargeCommitInSeveralTransactions) {
   AddPack(1, Chunks(0, 12'001));
   ExpectCommitted(FullCommit(1, 1, Chunks(0, 10'000)));
@@ -171,11 +185,11 @@ TEST_F(CommitTest, ALargeCommitInSeveralTransactions) {
   const std::vector<ChunkId> known = Chunks(0, 12'000);
   SnapshotCommit bad = Difference(1, 4, known, Chunks(0, 12'001));
   EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
-  bad = Difference(1, 4, known, known);
-  bad.removed.push_back(bad.removed.back());
+  std::vector<ChunkId> twice = known;
+  twice.push_back(known.back());
+  bad = Difference(1, 4, known, twice);
   EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
-  bad = Difference(1, 4, known, known);
-  bad.added.push_back(bad.added.back());
+  bad = Difference(1, 4, twice, known);
   EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
   for (int round = 0; round < 2; ++round) {
     ExpectReferences(1, 1, Chunks(0, 10'000));

@@ -270,19 +270,23 @@ void World::Commit(Session& session) {
   commit.run_id = Numbered<KeyId>(++numbers_).bytes();
   commit.seq = head + 1;
   commit.full = !has_before || OneIn(3);
+  std::vector<ChunkId> added;
+  std::vector<ChunkId> removed;
   for (const int chunk : chosen) {
     const bool old = !commit.full && before->second.chunks.contains(chunk);
-    if (!old) commit.added.push_back(IdOfChunk(chunk));
+    if (!old) added.push_back(IdOfChunk(chunk));
   }
   if (!commit.full) {
     for (const int chunk : before->second.chunks) {
       if (!chosen.contains(chunk)) {
-        commit.removed.push_back(IdOfChunk(chunk));
+        removed.push_back(IdOfChunk(chunk));
       }
     }
   }
-  std::sort(commit.added.begin(), commit.added.end());
-  std::sort(commit.removed.begin(), commit.removed.end());
+  std::sort(added.begin(), added.end());
+  std::sort(removed.begin(), removed.end());
+  commit.added = std::move(added);
+  commit.removed = std::move(removed);
   if (OneIn(6)) catalog_->switches().writes_left = 1 + Draw(5);
   const auto result = catalog_->CommitSnapshot(commit, now_);
   const bool done = result.ok() && result->missing.empty();

@@ -68,6 +68,15 @@ class HostileAgentTest : public IngestTest {
   }
 };
 
+TEST_F(HostileAgentTest, ACommitNeedsAReferenceList) {
+  const auto stream = Opened();
+  v1::BackupRequest request;
+  request.mutable_commit()->set_record("record");
+  EXPECT_TRUE(stream->Write(request));
+  EXPECT_EQ(CodeOf(stream->End()), 5034);
+  EXPECT_EQ(HeadOfOther(), 0u);
+}
+
 TEST_F(HostileAgentTest, AnotherProtocolVersionIsToldBothVersions) {
   for (const std::uint32_t version : {0u, 2u, 4000000000u}) {
     RawStream stream(controller_.Connect(identity_));

@@ -139,7 +139,7 @@ class RawStream {
                                         reply.failed().detail().SerializeAsString()));
     }
     finished_ = stream_->Finish();
-    const absl::Status status = rpc::FromGrpc(finished_);
+    absl::Status status = rpc::FromGrpc(finished_);
     if (!said.ok()) {
       EXPECT_EQ(CodeOf(said), CodeOf(status)) << "Failed and the status tell two stories";
     }

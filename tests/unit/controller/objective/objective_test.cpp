@@ -70,7 +70,7 @@ class ObjectiveTest : public schedule::test::ScheduleTest {
     commit.snapshot_id = Sha256(std::to_string(seq));
     commit.taken_at_ms = ToMillis(clock_.now - absl::Minutes(1));
     commit.content_bytes = 2ull << 30;
-    commit.added = {chunk};
+    commit.added = std::vector<ChunkId>{chunk};
     const auto result = catalog_->CommitSnapshot(commit, ToMillis(clock_.now));
     EXPECT_TRUE(result.ok() && result->missing.empty()) << result.status();
     return chunk;

@@ -15,6 +15,7 @@
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/sealed_objects.h"
 #include "tests/support/set_clock.h"
+#include "tests/support/staged_bytes.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::retention {
@@ -120,19 +121,23 @@ class CollectorTest : public testing::Test {
     for (const int chunk : chunks) now.insert(Id(chunk));
     for (const int chunk : sets_[seq_ - 1]) before.insert(Id(chunk));
     commit.full = seq_ % 4 == 1;
+    std::vector<ChunkId> added;
+    std::vector<ChunkId> removed;
     for (const ChunkId& id : now) {
-      if (commit.full || !before.contains(id)) commit.added.push_back(id);
+      if (commit.full || !before.contains(id)) added.push_back(id);
     }
     for (const ChunkId& id : before) {
-      if (!commit.full && !now.contains(id)) commit.removed.push_back(id);
+      if (!commit.full && !now.contains(id)) removed.push_back(id);
     }
+    commit.added = std::move(added);
+    commit.removed = std::move(removed);
     RecordClear clear;
     clear.domain = sealing_.domain();
     clear.source = source_;
     clear.seq = seq_;
     clear.key_ids = {key};
     const Bytes record = SealRecord(clear, "facts", run_key, signer_, sealing_.rng());
-    Check(store_->PutRecord(source_, seq_, record, "list " + std::to_string(seq_)));
+    Check(PutRecord(*store_, source_, seq_, record, "list " + std::to_string(seq_)));
     commit.snapshot_id = RecordHash(record);
     const auto result = catalog_->CommitSnapshot(commit, Millis());
     ASSERT_TRUE(result.ok()) << result.status();

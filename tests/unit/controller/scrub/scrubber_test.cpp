@@ -98,8 +98,8 @@ class ScrubberTest : public testing::Test {
     commit.source = source_;
     commit.seq = ++seq_;
     commit.run_id = Bytes(16, static_cast<char>(seq_));
+    std::sort(all_.begin(), all_.end());
     commit.added = all_;
-    std::sort(commit.added.begin(), commit.added.end());
     EXPECT_TRUE(catalog_->CommitSnapshot(commit, 1)->missing.empty());
     return written;
   }

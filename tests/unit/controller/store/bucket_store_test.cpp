@@ -201,12 +201,12 @@ TEST_F(BucketStoreTest, ParityWorksInABucketToo) {
 TEST_F(BucketStoreTest, DocumentsAreWrittenOnceAlsoWhenTheServiceFails) {
   const SourceId source = rng_.DrawFixed<SourceId>();
   Store& store = *opened_.store;
-  ASSERT_EQ(store.PutRecord(source, 1, "record", "references"), absl::OkStatus());
-  EXPECT_EQ(store.PutRecord(source, 1, "record", "references"), absl::OkStatus());
-  EXPECT_EQ(KindOf(store.PutRecord(source, 1, "another", "references")), ErrorKind::kConflict);
+  ASSERT_EQ(PutRecord(store, source, 1, "record", "references"), absl::OkStatus());
+  EXPECT_EQ(PutRecord(store, source, 1, "record", "references"), absl::OkStatus());
+  EXPECT_EQ(KindOf(PutRecord(store, source, 1, "another", "references")), ErrorKind::kConflict);
   // Not to be asked is not to be absent.
   bucket_.Fail(503, "SlowDown", 1'000'000, "GET");
-  EXPECT_EQ(KindOf(store.PutRecord(source, 1, "another", "references")), ErrorKind::kUnreachable);
+  EXPECT_EQ(KindOf(PutRecord(store, source, 1, "another", "references")), ErrorKind::kUnreachable);
   bucket_.Heal();
   EXPECT_EQ(*store.GetRecord(source, 1), "record");
   EXPECT_EQ(store.RemoveRecord(source, 1), absl::OkStatus());

@@ -43,7 +43,7 @@ Promised RunUnderFault(Store& store, const std::vector<SealedObject>& objects) {
     if ((*pack)->Finish().ok()) promised.entries = appended;
   }
   promised.envelope = store.PutEnvelope({}, {}, "envelope").ok();
-  promised.record = store.PutRecord(kSource, 1, "record", "refs").ok();
+  promised.record = PutRecord(store, kSource, 1, "record", "refs").ok();
   return promised;
 }
 
@@ -83,7 +83,7 @@ TEST_P(StoreUnderFault, WhatWasAcknowledgedSurvives) {
     if (promised.envelope) {
       EXPECT_EQ(*again.store->GetEnvelope({}, {}), "envelope");
     }
-    EXPECT_TRUE(again.store->PutRecord(kSource, 1, "record", "refs").ok()) << "must be repeatable";
+    EXPECT_TRUE(PutRecord(*again.store, kSource, 1, "record", "refs").ok()) << "must be repeatable";
     EXPECT_EQ(RunUnderFault(*again.store, objects).entries.size(), 5u);
   }
   EXPECT_GT(step, 15) << "too few steps: the test would prove little";
@@ -114,7 +114,7 @@ TEST_P(StoreAfterFault, TheStoreWorksAgainAfterAProbe) {
     }
     EXPECT_TRUE(opened.store->writable());
     ExpectReadable(*opened.store, PackName(), promised.number, promised.entries, objects);
-    EXPECT_TRUE(opened.store->PutRecord(kSource, 1, "record", "refs").ok());
+    EXPECT_TRUE(PutRecord(*opened.store, kSource, 1, "record", "refs").ok());
     EXPECT_EQ(RunUnderFault(*opened.store, objects).entries.size(), objects.size());
   }
   EXPECT_TRUE(refused_once);

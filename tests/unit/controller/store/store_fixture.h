@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "common/format/object.h"
 #include "controller/store/store.h"
+#include "tests/support/staged_bytes.h"
 #include "tests/support/temp_dir.h"
 
 namespace holdfast::store {

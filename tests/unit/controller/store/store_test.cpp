@@ -148,7 +148,7 @@ TEST_F(StoreTest, DocumentsAreWriteOnce) {
   for (int round = 0; round < 2; ++round) {  // the second round puts equal bytes after a reopen
     Store& store = *OpenStore(directory_.path()).store.release();
     const std::unique_ptr<Store> owned(&store);
-    ASSERT_TRUE(store.PutRecord(source, 1, "record 1", "refs 1").ok());
+    ASSERT_TRUE(PutRecord(store, source, 1, "record 1", "refs 1").ok());
     ASSERT_TRUE(store.PutEnvelope(domain, key, "envelope").ok());
     ASSERT_TRUE(store.PutIdentity(domain, agent, "identity", "secrets").ok());
     ASSERT_TRUE(store.PutOwner(owner).ok());
@@ -157,8 +157,8 @@ TEST_F(StoreTest, DocumentsAreWriteOnce) {
       EXPECT_EQ(KindOf(status), ErrorKind::kConflict) << status;
       EXPECT_EQ(CodeOf(status), 5014);
     };
-    conflict(store.PutRecord(source, 1, "record X", "refs X"));
-    conflict(store.PutRecord(source, 1, "record 1", "refs X"));
+    conflict(PutRecord(store, source, 1, "record X", "refs X"));
+    conflict(PutRecord(store, source, 1, "record 1", "refs X"));
     conflict(store.PutEnvelope(domain, key, "other"));
     conflict(store.PutIdentity(domain, agent, "other", "secrets"));
     conflict(store.PutOwner(PublicKey()));
@@ -178,7 +178,7 @@ TEST_F(StoreTest, DocumentsAreWriteOnce) {
   ASSERT_TRUE(opened.store->RemoveRecord(source, 1).ok());
   ASSERT_TRUE(opened.store->RemoveRecord(source, 1).ok());
   EXPECT_EQ(KindOf(opened.store->GetRecord(source, 1).status()), ErrorKind::kNotFound);
-  ASSERT_TRUE(opened.store->PutRecord(source, 1, "record Y", "refs Y").ok());
+  ASSERT_TRUE(PutRecord(*opened.store, source, 1, "record Y", "refs Y").ok());
   EXPECT_EQ(*opened.store->GetReferences(source, 1), "refs Y");
 }
 
@@ -187,8 +187,42 @@ TEST_F(StoreTest, AReferenceListWithoutItsRecordMayBeReplaced) {
   Opened opened = OpenStore(directory_.path());
   stdfs::create_directories(directory_ / ("store/records/" + source.hex()));
   std::ofstream(directory_ / ("store/" + layout::ReferencesPath(source, 1))) << "of a dead run";
-  ASSERT_TRUE(opened.store->PutRecord(source, 1, "record", "refs").ok());
+  ASSERT_TRUE(PutRecord(*opened.store, source, 1, "record", "refs").ok());
   EXPECT_EQ(*opened.store->GetReferences(source, 1), "refs");
+}
+
+TEST_F(StoreTest, AReferenceListArrivesInPieces) {
+  const auto source = RealRng().DrawFixed<SourceId>();
+  Opened opened = OpenStore(directory_.path());
+  const auto files_in_staging = [&] {
+    std::set<std::string> names;
+    for (const auto& file : stdfs::directory_iterator(directory_ / "staging")) {
+      names.insert(file.path().filename());
+    }
+    for (const char* own : {"next", "lock"}) names.erase(own);
+    return names;
+  };
+  auto list = opened.store->Stage().value();
+  auto other = opened.store->Stage().value();
+  Bytes whole;
+  for (int i = 0; i < 5; ++i) {
+    const Bytes piece(600'000 + 7 * static_cast<std::size_t>(i), static_cast<char>('a' + i));
+    ASSERT_TRUE(list->Append(piece).ok());
+    whole += piece;
+  }
+  ASSERT_TRUE(other->Append(whole.substr(0, whole.size() - 1) + 'x').ok());
+  EXPECT_EQ(list->size_bytes(), whole.size());
+  EXPECT_EQ(list->hash(), Sha256(whole));
+  EXPECT_EQ(files_in_staging().size(), 2u);
+  ASSERT_TRUE(opened.store->PutRecord(source, 1, "record", *list).ok());
+  EXPECT_EQ(*list->ReadAt(600'000, 50), whole.substr(600'000, 50)) << "still to be read";
+  EXPECT_EQ(*opened.store->GetReferences(source, 1), whole);
+  EXPECT_EQ(CodeOf(opened.store->PutRecord(source, 1, "record", *other)), 5014);
+  EXPECT_EQ(*opened.store->GetReferences(source, 1), whole);
+  list.reset();
+  EXPECT_EQ(*opened.store->GetReferences(source, 1), whole);
+  other.reset();
+  EXPECT_EQ(files_in_staging(), std::set<std::string>());
 }
 
 TEST_F(StoreTest, TemporaryFilesOfADeadPredecessorAreRemoved) {
@@ -196,7 +230,8 @@ TEST_F(StoreTest, TemporaryFilesOfADeadPredecessorAreRemoved) {
   stdfs::create_directories(directory_ / "store/records/aa");
   const std::vector<std::string> leftovers = {
       directory_ / "store/records/aa/1.record.tmp", directory_ / "store/trust/owner.pub.tmp",
-      directory_ / "staging/next.tmp", directory_ / "staging/probe.tmp"};
+      directory_ / "staging/next.tmp", directory_ / "staging/7.staged.tmp",
+      directory_ / "staging/probe.tmp"};
   for (const std::string& path : leftovers) std::ofstream(path) << "x";
   OpenStore(directory_.path());
   for (const std::string& path : leftovers) EXPECT_FALSE(stdfs::exists(path)) << path;
