@@ -29,9 +29,8 @@ class ByteBudget {
     // False when `stop` was requested: nothing was taken.
     bool Take(std::size_t bytes, std::stop_token stop) {
       std::unique_lock lock(budget_.mutex_);
-      const bool fits = budget_.given_back_.wait(lock, stop, [&] {
-        return held_ == 0 || budget_.held_ + bytes <= budget_.limit_bytes_;
-      });
+      const bool fits = budget_.given_back_.wait(
+          lock, stop, [&] { return held_ == 0 || budget_.held_ + bytes <= budget_.limit_bytes_; });
       if (!fits) return false;
       held_ += bytes;
       budget_.held_ += bytes;

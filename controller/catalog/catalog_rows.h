@@ -101,7 +101,7 @@ struct SnapshotCommit {
   std::uint64_t stored_bytes = 0;
   std::uint64_t duration_ms = 0;
   bool full = true;  // `added` is the whole reference set: the catalog finds the difference itself
-  IdSequence added;    // sorted, unique
+  IdSequence added;  // sorted, unique
   IdSequence removed;  // difference only
 };
 

@@ -7,6 +7,10 @@ namespace {
 
 constexpr int kFewPages = 512;  // 2 MiB
 constexpr int kMaxPasses = 8;   // somebody writes faster than that
+// While one reader follows the other there is always one of an older state, and the log never
+// begins anew. Above this size writers wait for it.
+constexpr int kManyPages = 16'384;  // 64 MiB
+constexpr absl::Duration kPatience = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -46,7 +50,7 @@ absl::Status Checkpointer::Checkpoint() {
     if (few) break;
   }
   std::lock_guard no_writer(writers_);
-  return db_->Checkpoint().status();
+  return before < kManyPages ? db_->Checkpoint().status() : db_->CheckpointBehindReaders(kPatience);
 }
 
 }  // namespace holdfast::catalog

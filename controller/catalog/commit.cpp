@@ -38,12 +38,20 @@ absl::Status RollBack(SqliteDb& db, const SourceRow& source, const Switches& swi
   return db.Run("UPDATE source SET committing=0 WHERE row=?1", source.row);
 }
 
-// How far the changes of a plan are written: closes first, then opens, each in ascending order.
-// What comes next; 0: nothing more.
+// How far the changes of a plan are gone through: closes first, then opens, each in ascending
+// order. What comes next; 0: nothing more.
 struct Progress {
   explicit Progress(const CommitPlan& plan)
       : close(plan.close.After(0)), open(plan.open.After(0)) {}
   bool done() const { return close == 0 && open == 0; }
+  std::int64_t next() const { return close != 0 ? close : open; }
+  void Advance(const CommitPlan& plan) {
+    if (close != 0) {
+      close = plan.close.After(close);
+    } else {
+      open = plan.open.After(open);
+    }
+  }
 
   std::int64_t close;
   std::int64_t open;
@@ -90,13 +98,8 @@ absl::StatusOr<Writing> Writing::Begin(SqliteDb& db, const CommitPlan& plan, std
 absl::Status Writing::Write(std::uint64_t count, absl::FunctionRef<bool()> is_late,
                             Progress* progress) {
   for (; count > 0 && !progress->done(); --count) {
-    if (progress->close != 0) {
-      RETURN_IF_ERROR(Close(progress->close));
-      progress->close = plan_.close.After(progress->close);
-    } else {
-      RETURN_IF_ERROR(Open(progress->open));
-      progress->open = plan_.open.After(progress->open);
-    }
+    RETURN_IF_ERROR(progress->close != 0 ? Close(progress->close) : Open(progress->open));
+    progress->Advance(plan_);
     if (count % kLookAtClockEvery == 0 && is_late()) break;
   }
   return absl::OkStatus();
@@ -118,6 +121,16 @@ absl::Status Writing::Open(std::int64_t row) {
   RETURN_IF_ERROR(open_.Bind(row, plan_.state.source.row, seq_).Run());
   if (!in_trash || !plan_.switches->commit_clears_trash) return absl::OkStatus();
   return db_.Run("DELETE FROM trash WHERE chunk=?1", row);
+}
+
+absl::Status WriteBatch(SqliteDb& db, const CommitPlan& plan, std::uint64_t seq,
+                        std::uint64_t count, Clock& clock, Progress* progress) {
+  RETURN_IF_ERROR(
+      db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row, seq));
+  const absl::Duration begin = clock.Monotonic();
+  ASSIGN_OR_RETURN(Writing writing, Writing::Begin(db, plan, seq));
+  return writing.Write(
+      count, [&] { return clock.Monotonic() - begin > kLongestWrite; }, progress);
 }
 
 // Chunks that the new snapshot keeps from its head, or got in an earlier transaction of this
@@ -145,25 +158,34 @@ absl::Status BasesAreMissing() {
                "Run the backup again; the agent's release does not fit when it stays so.");
 }
 
-// What the changes may have broken: that the bases of every delta are in the set too. Two questions
-// per change, so for a large commit this is no part of a write transaction.
-absl::Status CheckBases(SqliteDb& db, const CommitPlan& plan) {
+// What the next changes, `most` of them, may have broken: that the bases of every delta are in the
+// set too. Two questions per change, so for a large commit this is no part of a write transaction.
+absl::Status CheckBases(SqliteDb& db, const CommitPlan& plan, std::uint64_t most,
+                        Progress* progress) {
   ASSIGN_OR_RETURN(
       Statement lacks,
       db.Prepare("SELECT 1 FROM delta d WHERE d.chunk=?1 AND NOT EXISTS("
                  "SELECT 1 FROM span s WHERE s.chunk=d.base AND s.source=?2 AND s.last=0)"));
-  for (std::int64_t row = plan.open.After(0); row != 0; row = plan.open.After(row)) {
-    lacks.Reset();
-    ASSIGN_OR_RETURN(const bool broken, lacks.Bind(row, plan.state.source.row).Step());
-    if (broken) return BasesAreMissing();
-  }
   ASSIGN_OR_RETURN(Statement needed,
                    db.Prepare("SELECT 1 FROM delta d CROSS JOIN span s ON s.chunk=d.chunk "
                               "WHERE d.base=?1 AND s.source=?2 AND s.last=0 LIMIT 1"));
-  for (std::int64_t row = plan.close.After(0); row != 0; row = plan.close.After(row)) {
-    needed.Reset();
-    ASSIGN_OR_RETURN(const bool broken, needed.Bind(row, plan.state.source.row).Step());
+  for (; most > 0 && !progress->done(); --most) {
+    const bool closes = progress->close != 0;
+    Statement& question = closes ? needed : lacks;
+    question.Reset();
+    ASSIGN_OR_RETURN(const bool broken,
+                     question.Bind(progress->next(), plan.state.source.row).Step());
     if (broken) return BasesAreMissing();
+    progress->Advance(plan);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBasesInReads(InRead in_read, const CommitPlan& plan, std::uint64_t read_rows) {
+  Progress progress(plan);
+  while (!progress.done()) {
+    RETURN_IF_ERROR(
+        in_read([&](SqliteDb& db) { return CheckBases(db, plan, read_rows, &progress); }));
   }
   return absl::OkStatus();
 }
@@ -228,7 +250,11 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   std::lock_guard lock(commit_mutex_);
   // What a failed commit could not undo, for want of space say.
   RETURN_IF_ERROR(RollBackCutCommits());
-  ASSIGN_OR_RETURN(CommitPlan plan, Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+  const auto in_read = [this](absl::FunctionRef<absl::Status(SqliteDb&)> look) {
+    if (switches_.between_reads) switches_.between_reads();
+    return Read([&](SqliteDb& db) { return look(db); });
+  };
+  ASSIGN_OR_RETURN(CommitPlan plan, MakePlan(in_read, switches_, commit));
   CommitResult result;
   if (plan.committed_before) {
     result.snapshot = *plan.committed_before;
@@ -236,7 +262,6 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   }
   result.missing = std::move(plan.missing);
   if (!result.missing.empty()) return result;
-  plan.switches = &switches_;
   const auto pause = [this] {
     if (switches_.between_transactions) switches_.between_transactions();
   };
@@ -248,21 +273,16 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
   const bool in_batches = plan.changes() > batch;
   std::optional<std::uint64_t> checked_at;  // bases_changed_ when the bases were looked at
   while (status.ok() && in_batches && !progress.done()) {
-    status = Write([&](SqliteDb& db) -> absl::Status {
-      RETURN_IF_ERROR(db.Run("UPDATE source SET committing=?2 WHERE row=?1", plan.state.source.row,
-                             commit.seq));
+    status = Write([&](SqliteDb& db) {
       checked_at = bases_changed_;
-      const absl::Duration begin = clock_.Monotonic();
-      ASSIGN_OR_RETURN(Writing writing, Writing::Begin(db, plan, commit.seq));
-      return writing.Write(
-          batch, [&] { return clock_.Monotonic() - begin > kLongestWrite; }, &progress);
+      return WriteBatch(db, plan, commit.seq, batch, clock_, &progress);
     });
     pause();
   }
   // Only this commit changes spans of the source; what a chunk depends on changes when a damaged
   // one is stored again, and then they are looked at once more.
   if (status.ok() && in_batches) {
-    status = Read([&](SqliteDb& db) { return CheckBases(db, plan); });
+    status = CheckBasesInReads(in_read, plan, switches_.read_rows);
     pause();
   }
   if (status.ok()) {
@@ -272,7 +292,10 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
         RETURN_IF_ERROR(writing.Write(
             plan.changes(), [] { return false; }, &progress));
       }
-      if (checked_at != bases_changed_) RETURN_IF_ERROR(CheckBases(db, plan));
+      if (checked_at != bases_changed_) {
+        Progress all(plan);
+        RETURN_IF_ERROR(CheckBases(db, plan, plan.changes(), &all));
+      }
       return Publish(db, plan, commit, now_ms, &result.missing);
     });
   }
@@ -282,8 +305,7 @@ absl::StatusOr<CommitResult> SqliteCatalog::CommitSnapshot(const SnapshotCommit&
     if (CodeOf(status) != kMissingCode) return status;
     if (!result.missing.empty()) return result;
     // Which ones went, by name: rows alone do not tell.
-    ASSIGN_OR_RETURN(const CommitPlan now,
-                     Read([&](SqliteDb& db) { return MakePlan(db, commit); }));
+    ASSIGN_OR_RETURN(const CommitPlan now, MakePlan(in_read, switches_, commit));
     if (now.missing.empty()) return DoesNotFit("a chunk went and came back meanwhile");
     result.missing = now.missing;
     return result;

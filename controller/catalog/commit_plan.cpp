@@ -24,43 +24,6 @@ absl::Status CheckSeq(const SourceRow& source, std::uint64_t seq) {
 
 namespace {
 
-// A full list: keep in plan->open only what the head lacks, close what the list lacks.
-absl::Status Subtract(SqliteDb& db, CommitPlan* plan) {
-  ASSIGN_OR_RETURN(Statement row, db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0"));
-  row.Bind(plan->state.source.row);
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, row.Step());
-    if (!more) return absl::OkStatus();
-    const std::int64_t chunk = row.Integer(0);
-    if (!plan->open.Erase(chunk)) plan->close.Insert(chunk);
-  }
-}
-
-// A difference adds what the head lacks. Only commits and purges change what is open, one at a
-// time.
-absl::Status CheckNoneIsOpen(SqliteDb& db, const CommitPlan& plan) {
-  ASSIGN_OR_RETURN(Statement open,
-                   db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
-  for (std::int64_t row = plan.open.After(0); row != 0; row = plan.open.After(row)) {
-    open.Reset();
-    ASSIGN_OR_RETURN(const bool is_open, open.Bind(row, plan.state.source.row).Step());
-    if (is_open) return DoesNotFit("it adds a chunk that is there already");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ResolveRemoved(ChunkLookup& lookup, std::int64_t domain_row,
-                            const IdSequence& removed, CommitPlan* plan) {
-  plan->chunk_count -= removed.size();
-  return removed.ForEach([&](const ChunkId& id) -> absl::Status {
-    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
-    if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
-    if (!plan->close.Insert(chunk.rid)) return DoesNotFit("it removes a chunk twice");
-    plan->digest.Remove(id);
-    return absl::OkStatus();
-  });
-}
-
 absl::StatusOr<SetDigest> HeadDigest(SqliteDb& db, std::int64_t source_row, std::uint64_t head,
                                      std::uint64_t* chunk_count) {
   ASSIGN_OR_RETURN(
@@ -96,42 +59,136 @@ absl::StatusOr<std::int64_t> SourceDomain(SqliteDb& db, const SourceState& state
   return row.Integer(1);  // 0 (NULL) when nothing was ever stored: every chunk is missing
 }
 
-}  // namespace
+class Planner {
+ public:
+  Planner(InRead in_read, std::uint64_t read_rows, const SnapshotCommit& commit)
+      : in_read_(in_read), read_rows_(read_rows), commit_(commit) {}
 
-absl::StatusOr<CommitPlan> MakePlan(SqliteDb& db, const SnapshotCommit& commit) {
-  CommitPlan plan;
-  ASSIGN_OR_RETURN(plan.state, FindSource(db, commit.source));
-  const std::int64_t source_row = plan.state.source.row;
-  ASSIGN_OR_RETURN(plan.committed_before, ReadRun(db, source_row, commit.run_id));
-  if (plan.committed_before) return plan;
-  RETURN_IF_ERROR(CheckSeq(plan.state.source, commit.seq));
-  ASSIGN_OR_RETURN(const std::int64_t domain_row, SourceDomain(db, plan.state));
-  if (!commit.full) {
-    RETURN_IF_ERROR(CheckHeadIsThere(db, plan.state.source));
-    ASSIGN_OR_RETURN(plan.digest,
-                     HeadDigest(db, source_row, plan.state.source.head_seq, &plan.chunk_count));
+  absl::StatusOr<CommitPlan> Run() {
+    RETURN_IF_ERROR(in_read_([&](SqliteDb& db) { return Begin(db); }));
+    if (plan_.committed_before) return std::move(plan_);
+    plan_.chunk_count += commit_.added.size();
+    RETURN_IF_ERROR(ForEach(commit_.added, &Planner::Add));
+    if (commit_.full) {
+      RETURN_IF_ERROR(Subtract());
+    } else {
+      RETURN_IF_ERROR(CheckNoneIsOpen());
+      plan_.chunk_count -= commit_.removed.size();
+      RETURN_IF_ERROR(ForEach(commit_.removed, &Planner::Remove));
+    }
+    return std::move(plan_);
   }
-  ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
-  ASSIGN_OR_RETURN(const std::int64_t last_row, db.Number("SELECT max(rid) FROM chunk"));
-  plan.close = RowSet(last_row);
-  plan.open = RowSet(last_row);
-  RETURN_IF_ERROR(commit.added.ForEach([&](const ChunkId& id) -> absl::Status {
-    ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row, id));
+
+ private:
+  absl::Status Begin(SqliteDb& db) {
+    ASSIGN_OR_RETURN(plan_.state, FindSource(db, commit_.source));
+    const std::int64_t source_row = plan_.state.source.row;
+    ASSIGN_OR_RETURN(plan_.committed_before, ReadRun(db, source_row, commit_.run_id));
+    if (plan_.committed_before) return absl::OkStatus();
+    RETURN_IF_ERROR(CheckSeq(plan_.state.source, commit_.seq));
+    ASSIGN_OR_RETURN(domain_row_, SourceDomain(db, plan_.state));
+    if (!commit_.full) {
+      RETURN_IF_ERROR(CheckHeadIsThere(db, plan_.state.source));
+      ASSIGN_OR_RETURN(plan_.digest,
+                       HeadDigest(db, source_row, plan_.state.source.head_seq, &plan_.chunk_count));
+    }
+    ASSIGN_OR_RETURN(const std::int64_t last_row, db.Number("SELECT max(rid) FROM chunk"));
+    plan_.close = RowSet(last_row);
+    plan_.open = RowSet(last_row);
+    return absl::OkStatus();
+  }
+
+  using Handle = absl::Status (Planner::*)(const ChunkId& id, const ChunkRow& chunk);
+  absl::Status ForEach(const IdSequence& ids, Handle handle) {
+    std::vector<ChunkId> some;
+    const auto look_up = [&] {
+      return in_read_([&](SqliteDb& db) -> absl::Status {
+        ASSIGN_OR_RETURN(ChunkLookup lookup, ChunkLookup::Prepare(db));
+        for (const ChunkId& id : some) {
+          ASSIGN_OR_RETURN(const ChunkRow chunk, lookup.Find(domain_row_, id));
+          RETURN_IF_ERROR((this->*handle)(id, chunk));
+        }
+        some.clear();
+        return absl::OkStatus();
+      });
+    };
+    RETURN_IF_ERROR(ids.ForEach([&](const ChunkId& id) {
+      some.push_back(id);
+      return some.size() < read_rows_ ? absl::OkStatus() : look_up();
+    }));
+    return look_up();
+  }
+
+  absl::Status Add(const ChunkId& id, const ChunkRow& chunk) {
     if (chunk.rid == 0 || chunk.state != kChunkLive) {
-      if (plan.missing.size() < kMaxMissingNamed) plan.missing.push_back(id);
+      if (plan_.missing.size() < kMaxMissingNamed) plan_.missing.push_back(id);
       return absl::OkStatus();
     }
-    if (!plan.open.Insert(chunk.rid)) return DoesNotFit("it adds a chunk twice");
-    plan.digest.Add(id);
+    if (!plan_.open.Insert(chunk.rid)) return DoesNotFit("it adds a chunk twice");
+    plan_.digest.Add(id);
     return absl::OkStatus();
-  }));
-  plan.chunk_count += commit.added.size();
-  if (commit.full) {
-    RETURN_IF_ERROR(Subtract(db, &plan));
-  } else {
-    RETURN_IF_ERROR(CheckNoneIsOpen(db, plan));
-    RETURN_IF_ERROR(ResolveRemoved(lookup, domain_row, commit.removed, &plan));
   }
+
+  absl::Status Remove(const ChunkId& id, const ChunkRow& chunk) {
+    if (chunk.rid == 0) return DoesNotFit("it removes a chunk that was never there");
+    if (!plan_.close.Insert(chunk.rid)) return DoesNotFit("it removes a chunk twice");
+    plan_.digest.Remove(id);
+    return absl::OkStatus();
+  }
+
+  // A full list: keep in plan.open only what the head lacks, close what the list lacks.
+  absl::Status Subtract() {
+    std::int64_t at = 0;
+    for (std::uint64_t seen = read_rows_; seen == read_rows_;) {
+      seen = 0;
+      RETURN_IF_ERROR(in_read_([&](SqliteDb& db) -> absl::Status {
+        ASSIGN_OR_RETURN(Statement row,
+                         db.Prepare("SELECT chunk FROM span WHERE source=?1 AND last=0 AND "
+                                    "chunk>?2 ORDER BY chunk LIMIT ?3"));
+        row.Bind(plan_.state.source.row, at, read_rows_);
+        for (;; ++seen) {
+          ASSIGN_OR_RETURN(const bool more, row.Step());
+          if (!more) return absl::OkStatus();
+          at = row.Integer(0);
+          if (!plan_.open.Erase(at)) plan_.close.Insert(at);
+        }
+      }));
+    }
+    return absl::OkStatus();
+  }
+
+  // A difference adds what the head lacks.
+  absl::Status CheckNoneIsOpen() {
+    std::int64_t at = plan_.open.After(0);
+    while (at != 0) {
+      RETURN_IF_ERROR(in_read_([&](SqliteDb& db) -> absl::Status {
+        ASSIGN_OR_RETURN(Statement open,
+                         db.Prepare("SELECT 1 FROM span WHERE chunk=?1 AND source=?2 AND last=0"));
+        for (std::uint64_t left = read_rows_; at != 0 && left > 0; --left) {
+          open.Reset();
+          ASSIGN_OR_RETURN(const bool is_open, open.Bind(at, plan_.state.source.row).Step());
+          if (is_open) return DoesNotFit("it adds a chunk that is there already");
+          at = plan_.open.After(at);
+        }
+        return absl::OkStatus();
+      }));
+    }
+    return absl::OkStatus();
+  }
+
+  const InRead in_read_;
+  const std::uint64_t read_rows_;
+  const SnapshotCommit& commit_;
+  CommitPlan plan_;
+  std::int64_t domain_row_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<CommitPlan> MakePlan(InRead in_read, const Switches& switches,
+                                    const SnapshotCommit& commit) {
+  ASSIGN_OR_RETURN(CommitPlan plan, Planner(in_read, switches.read_rows, commit).Run());
+  plan.switches = &switches;
   return plan;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "controller/catalog/lookups.h"
 #include "controller/catalog/row_set.h"
 #include "controller/catalog/set_digest.h"
@@ -31,8 +32,12 @@ struct CommitPlan {
   std::uint64_t changes() const { return close.size() + open.size(); }
 };
 
-// In a read transaction.
-absl::StatusOr<CommitPlan> MakePlan(SqliteDb& db, const SnapshotCommit& commit);
+// Calls with a reader, in one transaction each.
+using InRead = absl::FunctionRef<absl::Status(absl::FunctionRef<absl::Status(SqliteDb&)>)>;
+
+// While nobody else commits or purges: what the transactions see of the source is the same then.
+absl::StatusOr<CommitPlan> MakePlan(InRead in_read, const Switches& switches,
+                                    const SnapshotCommit& commit);
 
 absl::Status CheckSeq(const SourceRow& source, std::uint64_t seq);  // kConflict 5023
 absl::Status DoesNotFit(std::string_view what);                     // kConflict 5024

@@ -1,7 +1,7 @@
 // A set of row ids that is walked in ascending order: one bit for each row that the table ever had,
 // so that a set of ten million chunks takes 1.25 MB, and needs no sorting.
 //
-// Threading:  a value. Errors: none; a row above `last_row` must not be inserted.
+// Threading:  a value. Errors: none.
 #pragma once
 
 #include <bit>
@@ -12,6 +12,7 @@ namespace holdfast::catalog {
 
 class RowSet {
  public:
+  // Rows up to `last_row` are expected; larger ones cost a copy.
   explicit RowSet(std::int64_t last_row = 0)
       : words_(static_cast<std::uint64_t>(last_row) / 64 + 1, 0) {}
 
@@ -48,7 +49,11 @@ class RowSet {
   static std::uint64_t Bit(std::int64_t row) {
     return std::uint64_t{1} << (static_cast<std::uint64_t>(row) % 64);
   }
-  std::uint64_t& Word(std::int64_t row) { return words_[static_cast<std::uint64_t>(row) / 64]; }
+  std::uint64_t& Word(std::int64_t row) {
+    const std::uint64_t index = static_cast<std::uint64_t>(row) / 64;
+    if (index >= words_.size()) words_.resize(index + index / 64 + 1, 0);
+    return words_[index];
+  }
   bool Has(std::int64_t row) const {
     const std::uint64_t index = static_cast<std::uint64_t>(row) / 64;
     return index < words_.size() && (words_[index] & Bit(row)) != 0;

@@ -16,14 +16,16 @@ constexpr int kPageBytes = 4096;
 constexpr int kCheckpointPages = (16 << 20) / kPageBytes;
 constexpr int kBusyTimeoutMs = 10'000;
 
-// cache_size is in KiB when negative. trusted_schema and cell_size_check: the file may have been
-// made or damaged by somebody else.
+// cache_size is in KiB when negative. The writer's is walked at the end of nearly every transaction
+// until the file has a GiB (balancing a tree moves pages by way of the page at 1 GiB, and what lies
+// behind the end is then looked for), so a large one costs more than it saves.
+// trusted_schema and cell_size_check: the file may have been made or damaged by somebody else.
 constexpr char kPragmas[] =
     "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON;"
     "PRAGMA temp_store=MEMORY;";
 constexpr char kWriterPragmas[] =
     "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-131072;";
+    "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=268435456; PRAGMA cache_size=-49152;";
 constexpr char kReaderPragmas[] = "PRAGMA query_only=ON; PRAGMA cache_size=-16384;";
 
 }  // namespace
@@ -217,6 +219,14 @@ absl::StatusOr<int> SqliteDb::Checkpoint() {
       ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, &pages);
   if (code != SQLITE_OK && code != SQLITE_BUSY) return Failure(code);
   return std::max(pages, 0);
+}
+
+absl::Status SqliteDb::CheckpointBehindReaders(absl::Duration patience) {
+  ::sqlite3_busy_timeout(handle_, static_cast<int>(absl::ToInt64Milliseconds(patience)));
+  const int code =
+      ::sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+  ::sqlite3_busy_timeout(handle_, kBusyTimeoutMs);
+  return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : Failure(code);
 }
 
 absl::Status SqliteDb::CheckpointAll() {

@@ -113,6 +113,9 @@ class SqliteDb {
   // As much as readers and writers allow. How many pages of the log are in the database now; 0 when
   // the log began anew, or when somebody else does this.
   absl::StatusOr<int> Checkpoint();
+  // Also waits for readers of older states, `patience` at most: the log can begin anew then. What
+  // was not done in that time is no error.
+  absl::Status CheckpointBehindReaders(absl::Duration patience);
   absl::Status CheckpointAll();  // the log is empty afterwards
 
  private:

@@ -26,7 +26,10 @@ struct Switches {
   bool retire_rechecks = true;
   bool move_checks_target = true;
   std::size_t commit_batch = 2048;  // changes; ~30 ms: other writers wait no longer than that
+  // SQLite's log only grows while a read transaction is open.
+  std::uint64_t read_rows = 4'096;  // that one of a commit looks at
   int step_rows = kStepRows;
+  std::function<void()> between_reads;         // of a commit that is planned or checked
   std::function<void()> between_transactions;  // of a commit
   std::int64_t writes_left = -1;               // then the process "dies"; -1: never
 };

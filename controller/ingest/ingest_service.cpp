@@ -274,11 +274,11 @@ class Session {
 
   void Work() {
     for (;;) {
-      auto items = appended_ > acknowledged_
-                       ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token(),
-                                             kGroupBytes)
-                       : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token(),
-                                                          kGroupBytes));
+      auto items =
+          appended_ > acknowledged_
+              ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token(),
+                                    kGroupBytes)
+              : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token(), kGroupBytes));
       const bool at_end = items && items->empty();
       if (at_end && !error_.status().ok()) return;
       absl::Status status = items && !at_end ? Do(*items) : Acknowledge();

@@ -176,6 +176,50 @@ TEST_F(CommitTest, OfManyMissingChunksTheFirstAreNamed) {
   EXPECT_EQ(result->missing, ids);
 }
 
+TEST_F(CommitTest, APlanIsMadeInManyReads) {
+  AddPack(1, Chunks(0, 60));
+  Switches& switches = static_cast<SqliteCatalog&>(*catalog_).switches();
+  int reads = 0;
+  switches.between_reads = [&] { ++reads; };
+  std::uint64_t seq = 0;
+  for (const std::uint64_t rows : {1, 7, 20, 1000}) {
+    SCOPED_TRACE(rows);
+    switches.read_rows = rows;
+    reads = 0;
+    ExpectCommitted(FullCommit(1, seq + 1, Chunks(0, 40)));
+    EXPECT_GE(static_cast<std::uint64_t>(reads), 1 + 40 / rows);
+    ExpectCommitted(Difference(1, seq + 2, Chunks(40, 60), Chunks(10, 30)));
+    ExpectCommitted(FullCommit(1, seq + 3, Chunks(5, 45)));
+    ExpectReferences(1, seq + 1, Chunks(0, 40));
+    ExpectReferences(1, seq + 3, Chunks(5, 45));
+    EXPECT_EQ(catalog_->GetSnapshot(IdOf<SourceId>(1), seq + 2)->chunk_count, 40u);
+    seq += 3;
+    // What is wrong stands at the end.
+    std::vector<ChunkId> twice = Chunks(5, 45);
+    twice.push_back(twice.back());
+    for (const SnapshotCommit& bad :
+         {Difference(1, seq + 1, Chunks(45, 60), twice),
+          Difference(1, seq + 1, Chunks(45, 60), Chunks(5, 46)),
+          Difference(1, seq + 1, Chunks(44, 60), {}), FullCommit(1, seq + 1, twice)}) {
+      EXPECT_EQ(CodeOf(catalog_->CommitSnapshot(bad, 1).status()), 5024);
+    }
+    EXPECT_EQ(catalog_->CommitSnapshot(FullCommit(1, seq + 1, Chunks(20, 63)), 1)->missing,
+              Chunks(60, 63));
+  }
+}
+
+TEST_F(CommitTest, ChunksThatComeWhileThePlanIsMadeCount) {
+  AddPack(1, Chunks(0, 30));
+  Switches& switches = static_cast<SqliteCatalog&>(*catalog_).switches();
+  switches.read_rows = 10;
+  int reads = 0;
+  switches.between_reads = [&] {
+    if (++reads == 2) AddPack(1, Chunks(30, 500));
+  };
+  ExpectCommitted(FullCommit(1, 1, Chunks(0, 500)));
+  ExpectReferences(1, 1, Chunks(0, 500));
+}
+
 TEST_F(CommitTest, ALargeCommitInSeveralTransactions) {
   AddPack(1, Chunks(0, 12'001));
   ExpectCommitted(FullCommit(1, 1, Chunks(0, 10'000)));

@@ -99,7 +99,11 @@ void World::Reset() {
   catalog_ = SqliteCatalog::OpenInMemory(RealEnv(), std::move(connection)).value();
   catalog_->switches() = options_.switches;
   catalog_->switches().commit_batch = 2;
+  catalog_->switches().read_rows = 3;
   catalog_->switches().step_rows = 3;
+  catalog_->switches().between_reads = [this] {
+    if (OneIn(4)) CollectStep();
+  };
   catalog_->switches().between_transactions = [this] {
     for (int i = Draw(4); i > 0; --i) CollectStep();
   };
