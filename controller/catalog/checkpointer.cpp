@@ -10,7 +10,7 @@ constexpr int kMaxPasses = 8;   // somebody writes faster than that
 // While one reader follows the other there is always one of an older state, and the log never
 // begins anew. Above this size writers wait for it.
 constexpr int kManyPages = 16'384;  // 64 MiB
-constexpr absl::Duration kPatience = absl::Milliseconds(50);
+constexpr absl::Duration kPatience = absl::Milliseconds(30);
 
 }  // namespace
 

@@ -4,7 +4,7 @@
 // Hides:      a thread with a connection of its own, both made when they are first needed.
 // Invariants: writers are kept out only for what came into the log while the rest was brought over,
 //             so that the log begins anew, as SQLite lets it when nothing of it is left to do; and
-//             for 50 ms at most while readers hinder that and the log has 64 MiB.
+//             for 30 ms at most while readers hinder that and the log has 64 MiB.
 // Threading:  Wake with `writers` held; the destructor without.
 // Errors:     none: what could not be brought over is tried again at the next wake, and stays in
 //             the log meanwhile.

@@ -27,7 +27,7 @@ struct Switches {
   bool move_checks_target = true;
   std::size_t commit_batch = 2048;  // changes; ~30 ms: other writers wait no longer than that
   // SQLite's log only grows while a read transaction is open.
-  std::uint64_t read_rows = 4'096;  // that one of a commit looks at
+  std::uint64_t read_rows = 2'048;  // that one of a commit looks at
   int step_rows = kStepRows;
   std::function<void()> between_reads;         // of a commit that is planned or checked
   std::function<void()> between_transactions;  // of a commit
