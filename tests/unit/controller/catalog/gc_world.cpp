@@ -102,7 +102,7 @@ void World::Reset() {
   catalog_->switches().read_rows = 3;
   catalog_->switches().step_rows = 3;
   catalog_->switches().between_reads = [this] {
-    if (OneIn(4)) CollectStep();
+    if (OneIn(10)) CollectStep();
   };
   catalog_->switches().between_transactions = [this] {
     for (int i = Draw(4); i > 0; --i) CollectStep();
@@ -343,7 +343,7 @@ void World::Purge(int source) {
     const auto trashed = AnySnapshot(source, Fate::kTrashed);
     if (trashed) seq = trashed;
   }
-  if (!seq) return;
+  if (!seq) return ForgetOne(source);  // something to purge later
   for (int i = 1 + Draw(4); i > 0; --i) {
     const auto step = catalog_->PurgeStep(IdOfSource(source), *seq, now_);
     Expect(step.status(), "purge");
@@ -432,15 +432,15 @@ void World::Repack() {
     moved.push_back({entry.id, entry.offset_bytes, to});
     disk_[name.bytes()].objects[to.offset_bytes] = entry.id;
   }
-  if (OneIn(2)) CollectStep();
+  if (OneIn(10)) CollectStep();
   const absl::Status finished = catalog_->FinishPack(*row, name, 8 + 100 * moved.size());
   Expect(finished, "finish a pack");
   if (!finished.ok()) return;
-  if (OneIn(2)) CollectStep();
+  if (OneIn(10)) CollectStep();
   const absl::Status done = catalog_->MoveChunks(from.pack_row, *row, moved).status();
   if (CodeOf(done) == 5073) return;  // retired meanwhile, being empty
   Expect(done, "move chunks");
-  if (OneIn(2)) CollectStep();
+  if (OneIn(10)) CollectStep();
   Expect(catalog_->RetirePack(from.pack_row).status(), "retire");
   ++repacks;
 }
