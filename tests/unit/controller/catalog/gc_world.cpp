@@ -432,15 +432,15 @@ void World::Repack() {
     moved.push_back({entry.id, entry.offset_bytes, to});
     disk_[name.bytes()].objects[to.offset_bytes] = entry.id;
   }
-  if (OneIn(10)) CollectStep();
+  if (OneIn(2)) CollectStep();
   const absl::Status finished = catalog_->FinishPack(*row, name, 8 + 100 * moved.size());
   Expect(finished, "finish a pack");
   if (!finished.ok()) return;
-  if (OneIn(10)) CollectStep();
+  if (OneIn(2)) CollectStep();
   const absl::Status done = catalog_->MoveChunks(from.pack_row, *row, moved).status();
   if (CodeOf(done) == 5073) return;  // retired meanwhile, being empty
   Expect(done, "move chunks");
-  if (OneIn(10)) CollectStep();
+  if (OneIn(2)) CollectStep();
   Expect(catalog_->RetirePack(from.pack_row).status(), "retire");
   ++repacks;
 }
