@@ -32,27 +32,24 @@ absl::Status Documents::Put(const Document& document) {
 }
 
 absl::Status Documents::PutPair(const Document& first, const Document& second) {
-  return PutBoth(
-      second, [&] { return ReplaceLocked(first); }, [&] { return PutLocked(first); });
+  return PutBoth(first, second);
 }
 
 absl::Status Documents::PutPair(const LargeDocument& first, const Document& second) {
-  return PutBoth(
-      second, [&] { return ReplaceLocked(first); }, [&] { return PutLocked(first); });
+  return PutBoth(first, second);
 }
 
-absl::Status Documents::PutBoth(const Document& second,
-                                absl::FunctionRef<absl::Status()> replace_first,
-                                absl::FunctionRef<absl::Status()> put_first) {
+template <typename First>
+absl::Status Documents::PutBoth(const First& first, const Document& second) {
   std::lock_guard lock(mutex_);
   absl::Status there = Get(second.path).status();
   if (there.ok()) {
     // Compare the second first: with other bytes there nothing at all may be touched.
     RETURN_IF_ERROR(PutLocked(second));
-    return put_first();
+    return PutLocked(first);
   }
   if (!absl::IsNotFound(there)) return there;
-  RETURN_IF_ERROR(replace_first());
+  RETURN_IF_ERROR(ReplaceLocked(first));
   return PutLocked(second);
 }
 

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "controller/store/staged_document.h"
 #include "controller/store/store_files.h"
 
@@ -45,8 +44,8 @@ class Documents {
   absl::Status RemoveTemporaries();
 
  private:
-  absl::Status PutBoth(const Document& second, absl::FunctionRef<absl::Status()> replace_first,
-                       absl::FunctionRef<absl::Status()> put_first);
+  template <typename First>
+  absl::Status PutBoth(const First& first, const Document& second);
   absl::Status PutLocked(const Document& document);
   absl::Status PutLocked(const LargeDocument& document);
   absl::Status ReplaceLocked(const Document& document);

@@ -9,8 +9,8 @@
 //
 //   staging/next               the first number not yet reserved
 //   staging/<number>.open      a pack being filled
-//   staging/<number>.staged.tmp  a document that arrives in pieces (staged_document.h)
 //   staging/<number>.finished  its name once finished; kept until the catalog knows it
+//   staging/<number>.staged.tmp  a document that arrives in pieces (staged_document.h)
 //   staging/<number>.damaged   set aside: it does not begin like a pack
 #pragma once
 
