@@ -173,8 +173,7 @@ BaseChoice BaseChooser::Cursor::Next(const ChunkId& id, ByteView plaintext) {
   const std::size_t size = plaintext.size();
   const Edges edges = chooser.ByEdges(plaintext);
   std::optional<Range> place;
-  if (end_ && !edges.both) place = Range{*end_, *end_ + size};
-  if (!edges.range && !place) return {};
+  if (!edges.both) place = Range{end_, end_ + size};
   const bool disagree =
       edges.range && place && (edges.range->begin > place->end || place->begin > edges.range->end);
   const bool by_edges = edges.range && (!disagree || !end_is_sure_);

@@ -3,10 +3,11 @@
 //
 // The old content is one stream of chunks. A new chunk whose first and last 64 bytes begin and end
 // old chunks that are near each other is laid over the old stream there; without an edge it is laid
-// where the chunk before it ended. One edge alone may be a text that occurs in many places, and is
-// always a chunk's end where it does: when it says something else than the place, both are told.
-// What it overlaps, at most three old chunks, are its bases; an old chunk that is itself a delta
-// stands for its own bases, so that a base is never a delta.
+// where the chunk before it ended, the first one where the old stream began. One edge alone may be
+// a text that occurs in many places, and is always a chunk's end where it does: when it says
+// something else than the place, both are told. What it overlaps, at most three old chunks, are its
+// bases; an old chunk that is itself a delta stands for its own bases, so that a base is never a
+// delta.
 //
 // Invariants: a choice names at most kMaxBases plain chunks, each once, in the order of the stream;
 //             together with the chunk they have at most kMaxWindowBytes.
@@ -55,7 +56,7 @@ class BaseChooser {
 
    private:
     const BaseChooser& chooser_;
-    std::optional<std::uint64_t> end_;  // in the old stream, of the chunk before
+    std::uint64_t end_ = 0;  // in the old stream, of the chunk before; a stream begins where it did
     bool end_is_sure_ = false;  // by an id, two edges, or an edge that agrees with the place
   };
 

@@ -79,19 +79,23 @@ TEST_F(BaseChooserTest, OneEdgeFarFromThePlaceIsOneOfTwo) {
   EXPECT_EQ(Bases(cursor, old_[5].substr(0, 64) + rng_.Draw(9'000) + old_[5].substr(9'900)),
             Ids{Old(5)});
   EXPECT_TRUE(last_.has_edge && last_.others.empty());
-  // A stream that began with one edge alone believes the next one first.
+  // A stream that began elsewhere, with one edge alone, believes the next one first.
   BaseChooser::Cursor another(chooser);
-  EXPECT_EQ(Bases(another, old_[0].substr(0, 64) + rng_.Draw(9'900)), Ids{Old(0)});
+  EXPECT_EQ(Bases(another, old_[2].substr(0, 64) + rng_.Draw(9'900)), Ids{Old(2)});
+  EXPECT_EQ(last_.others[0].bases[0].id, Old(0));
   EXPECT_EQ(Bases(another, front_of_4), Ids{Old(4)});
   ASSERT_EQ(last_.others.size(), 1u);
-  EXPECT_EQ(last_.others[0].bases[0].id, Old(0));
+  EXPECT_EQ(last_.others[0].bases[0].id, Old(2));
 }
 
 TEST_F(BaseChooserTest, ThePlaceAfterAKnownNeighbourIsTheSecondChoice) {
   MakeOld({10'000, 10'000, 10'000, 10'000, 10'000});
   const BaseChooser chooser(state_);
   BaseChooser::Cursor cursor(chooser);
-  EXPECT_TRUE(Bases(cursor, rng_.Draw(8'000)).empty()) << "no edge and no neighbour yet";
+  // A header with the time in front, an edit at the end: what it begins with is where the old
+  // began.
+  EXPECT_EQ(Bases(cursor, rng_.Draw(8'000)), Ids{Old(0)});
+  EXPECT_FALSE(last_.has_edge);
   EXPECT_TRUE(cursor.Next(Old(0), old_[0]).bases.empty()) << "known: nothing to send";
   EXPECT_EQ(Bases(cursor, rng_.Draw(10'000)), Ids{Old(1)});
   EXPECT_EQ(Bases(cursor, rng_.Draw(15'000)), (Ids{Old(2), Old(3)}));
@@ -109,11 +113,13 @@ TEST_F(BaseChooserTest, AtMostThreeWithTheLargestShareInTheOrderOfTheStream) {
 }
 
 TEST_F(BaseChooserTest, AnEdgeThatManyChunksHaveSaysNothing) {
+  MakeOld({10'000});
   AddOld(Bytes(10'000, '\0'));
   AddOld(Bytes(10'001, '\0'));
   const BaseChooser chooser(state_);
   BaseChooser::Cursor cursor(chooser);
-  EXPECT_TRUE(Bases(cursor, Bytes(9'000, '\0')).empty());
+  EXPECT_EQ(Bases(cursor, Bytes(9'000, '\0')), Ids{Old(0)}) << "by its place";
+  EXPECT_FALSE(last_.has_edge);
 }
 
 TEST_F(BaseChooserTest, AnOldDeltaStandsForItsBases) {
@@ -138,7 +144,9 @@ TEST_F(BaseChooserTest, BasesThatAreTooLargeOrOfUnknownSizeAreLeftOut) {
   EXPECT_EQ(Bases(cursor, both.substr(0, 3u << 20)), Ids{Old(0)});
   EXPECT_EQ(Bases(cursor, rng_.Draw(3u << 20)), (Ids{Old(1)})) << "4 + 4 + 3 MiB exceed 8";
   BaseChooser::Cursor second(chooser);
-  EXPECT_TRUE(Bases(second, old_[2].substr(0, 9'000)).empty());
+  Bytes changed = old_[2];
+  changed[5'000] = static_cast<char>(changed[5'000] ^ 1);
+  EXPECT_TRUE(Bases(second, changed).empty()) << "by both edges, and of unknown size";
 }
 
 TEST_F(BaseChooserTest, SmallChunksMoveTheCursorOnly) {
