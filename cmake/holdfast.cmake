@@ -80,6 +80,10 @@ function(holdfast_precompile TARGET KIND)
   if(KIND MATCHES "cli|test")
     target_compile_options(${TARGET} PRIVATE ${HOLDFAST_QUICK_BUILD} -fPIC)  # as the precompiled header
   endif()
+  get_target_property(TYPE ${TARGET} TYPE)
+  if(TYPE STREQUAL "EXECUTABLE" AND NOT KIND MATCHES "cli|test")
+    target_compile_options(${TARGET} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${TARGET} REUSE_FROM holdfast_precompiled_${KIND})
 endfunction()
 

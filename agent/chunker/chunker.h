@@ -4,9 +4,9 @@
 // Deduplication", USENIX ATC 2016: gear hash, cut-point skipping below the minimum, two masks
 // around the average (normalisation 2). The gear table comes from the domain's chunker key (HKDF),
 // so that cut points differ between domains. This is a measure against recognising known files by
-// their chunk sizes, not a proof (docs/SECURITY.md). Invariants: cut points depend on the bytes
-// since the last cut and the key only; min ≤ length ≤ max except for the
-//             last chunk of a stream, which may be shorter than min.
+// their chunk sizes, not a proof (docs/SECURITY.md).
+// Invariants: cut points depend on the bytes since the last cut and the key only; min ≤ length ≤
+//             max except for the last chunk of a stream, which may be shorter than min.
 // Threading:  const after construction; any thread.
 #pragma once
 

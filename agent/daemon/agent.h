@@ -5,7 +5,7 @@
 //             I3  The certificate is renewed with the same key when a third of its life is left.
 // Threading:  Start and the destructor on one thread.
 // Errors:     kConflict when another agent uses the data directory, kRefused when it is not
-// enrolled.
+//             enrolled.
 #pragma once
 
 #include <memory>

@@ -6,8 +6,8 @@
 // Invariants: I1  `identity` is written last: an agent is enrolled when it is there.
 //             I2  Secrets are read only from files that nobody else may read.
 //             I3  An identity is used only when its sum holds and its keys are those that its
-//             document names; of a file that an older release wrote, which has no sum, when the
-//             latter does.
+//                 document names; of a file that an older release wrote, which has no sum, when the
+//                 latter does.
 // Threading:  a value; the certificate is replaced through SaveCertificate only.
 // Errors:     kRefused 6060 "not enrolled", kPermission for rights, kIntegrity 6061 for damage.
 #pragma once

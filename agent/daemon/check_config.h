@@ -1,6 +1,6 @@
 // `holdfast-agent check-config`: is this file in order, and what does it back up?
-// Threading: one thread. Errors: kUsage with file, line and column, as at the start; kPermission
-// for secrets.
+// Threading:  one thread.
+// Errors:     kUsage with file, line and column, as at the start; kPermission for secrets.
 #pragma once
 
 #include <ostream>

@@ -1,11 +1,11 @@
 // The client of the controller's enrolment endpoint (controller/daemon/enrollment.h).
 //
 // Hides:      libcurl, the pinning of the CA: it is fetched unverified, compared with the
-// fingerprint from the token
-//             or kit, and only then trusted for the call that carries a secret.
+//             fingerprint from the token or kit, and only then trusted for the call that carries a
+//             secret.
 // Threading:  blocking calls.
 // Errors:     kUnreachable 6062, kPermission 6063 (fingerprint differs, refused token), or as the
-// controller says.
+//             controller says.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 // Reports of jobs as the JSON that travels in JobResult.report_json (docs/ARCHITECTURE.md,
-// reports). Bytes that are no UTF-8 are shown escaped. Threading: pure functions.
+// reports). Bytes that are no UTF-8 are shown escaped.
+// Threading:  pure functions.
 #pragma once
 
 #include <string>

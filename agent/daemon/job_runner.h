@@ -9,7 +9,7 @@
 //                 from the configuration on this host. A job goes by the configuration with which
 //                 it began.
 // Threading:  every method from any thread; on_result and on_progress are called from the runner's
-// threads.
+//             threads.
 #pragma once
 
 #include <condition_variable>

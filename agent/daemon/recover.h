@@ -3,8 +3,10 @@
 //
 // Hides:      where documents and objects come from; the login with the owner key.
 // Invariants: trust comes from the kit alone: the owner key in it, not the one that the store or
-// controller shows. Threading:  blocks. Errors:     kPermission when the kit does not fit,
-// kNotFound for sources and snapshots, else of store and sinks.
+//             controller shows.
+// Threading:  blocks.
+// Errors:     kPermission when the kit does not fit, kNotFound for sources and snapshots, else of
+//             store and sinks.
 #pragma once
 
 #include <string>

@@ -1,9 +1,10 @@
 // Chooses the sink for a snapshot's kind and runs it.
 //
 // Invariants: paths were judged by the caller (TargetPolicy for jobs; a person at the host for
-// `recover`). Threading:  blocks. Errors:     kUsage 3008 for options that do not fit the kind;
-// else of the sink. A report is filled even when the sink
-//             returned mismatches; StatusOf(report) is then the result.
+//             `recover`).
+// Threading:  blocks.
+// Errors:     kUsage 3008 for options that do not fit the kind; else of the sink. A report is
+//             filled even when the sink returned mismatches; StatusOf(report) is then the result.
 #pragma once
 
 #include <string>

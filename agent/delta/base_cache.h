@@ -3,7 +3,7 @@
 // Hides:      a key of its own (mode 0600, so a run key never lies on the disk), segments, the
 //             index, who has to go.
 // Invariants: I1  The segments have at most limit_bytes after Settle; Keep takes nothing above, nor
-//             more than a quarter of what was free on the disk.
+//                 more than a quarter of what was free on the disk.
 //             I2  What cannot be read, written or trusted is not there: nothing here fails a run.
 //             I3  What a run kept and did not settle is gone at the next Open.
 // Threading:  every method from any thread, Settle after the others.

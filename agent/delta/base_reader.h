@@ -1,8 +1,9 @@
 // Plaintext of bases: from the cache on disk, else from the controller, else not at all.
 //
 // Hides:      opening, a small cache in memory (neighbours share bases), run keys of old runs.
-// Invariants: I1  What it gives was opened under its id. I2  It never fails a run: what cannot be
-//             had is nullptr, and after a controller failed once it is not asked again.
+// Invariants: I1  What it gives was opened under its id.
+//             I2  It never fails a run: what cannot be had is nullptr, and after a controller
+//                 failed once it is not asked again.
 // Threading:  every method from any thread.
 #pragma once
 

@@ -3,9 +3,9 @@
 //
 // Hides:      state file, base choice, base plaintexts, when to give up, when to rebase.
 // Invariants: I1  A delta names only bases of which the controller said in this run that it has
-//             them as plain chunks.
+//                 them as plain chunks.
 //             I2  BasesOf names the bases of every delta among the chunks of the snapshot, whoever
-//             sealed it and whenever: together with the chunks they are its reference set.
+//                 sealed it and whenever: together with the chunks they are its reference set.
 //             I3  Nothing here fails a run: without state, cache or controller chunks are plain.
 // Threading:  Begin, Remember: alone. A Lane belongs to one thread. The rest from any thread.
 #pragma once

@@ -3,9 +3,9 @@
 //
 // Hides:      the state file beside the last manifest's.
 // Invariants: I1  A file is used only when its SHA-256 holds and it is of the snapshot asked for;
-//             else there is no state: no deltas, never an error.
+//                 else there is no state: no deltas, never an error.
 //             I2  Every delta of the snapshot is in it, with its bases; of plain chunks the first
-//             kMaxPlain, in the order of the content.
+//                 kMaxPlain, in the order of the content.
 // Threading:  a value.
 #pragma once
 

@@ -6,9 +6,9 @@
 #include "absl/strings/numbers.h"
 #include "agent/pipeline/chunk_pipeline.h"
 #include "agent/pipeline/claim_check.h"
+#include "agent/pipeline/manifest_writer.h"
 #include "common/base/error.h"
 #include "common/env/fail_point.h"
-#include "common/format/manifest.h"
 #include "common/format/record.h"
 #include "common/format/reference_list.h"
 #include "common/snapshot/facts.h"
@@ -30,39 +30,6 @@ absl::Status Rollback(std::string_view what) {
       "The controller's history is not the one this agent wrote. Find out whether it was "
       "restored from an old copy before you trust it; see docs/ARCHITECTURE.md, rollback.");
 }
-
-// The manifest stream through a lane of its own: its slices say where it went.
-class ManifestWriter {
- public:
-  ManifestWriter(const chunker::Chunker& chunker, const HmacKey& id_key, ChunkPipeline& pipeline)
-      : writer_(
-            {&chunker, &id_key, ObjectType::kManifest, nullptr},
-            [&pipeline](ObjectType type, const ChunkId& id, ByteView plaintext) {
-              return pipeline.Offer(type, id, plaintext);
-            },
-            [this](Entry entry) {
-              done_ = std::move(entry);
-              return absl::OkStatus();
-            }) {}
-
-  absl::Status Write(const std::vector<EncodedEntry>& entries) {
-    RETURN_IF_ERROR(writer_.Begin());
-    RETURN_IF_ERROR(writer_.Write(kManifestHeader));
-    Bytes framed;
-    for (const auto& entry : entries) {
-      framed.clear();
-      AppendManifestEntry(entry.bytes, &framed);
-      RETURN_IF_ERROR(writer_.Write(framed));
-    }
-    RETURN_IF_ERROR(writer_.End(Entry{}));
-    return writer_.Finish();
-  }
-  const Entry& done() const { return done_; }
-
- private:
-  Entry done_;
-  ContentWriter writer_;
-};
 
 ContentWriter::Offer OfferOfLane(delta::DeltaRun* delta, ChunkPipeline& pipeline) {
   if (delta == nullptr) {

@@ -1,15 +1,13 @@
 // One backup run of one source: from the opened session to COMMITTED.
 //
 // Hides:      run data key and envelope, rollback detection, what is known from the last run,
-// manifest, reference
-//             list, record, repeat when the controller lacks chunks, the state kept for the next
-//             run.
+//             manifest, reference list, record, repeat when the controller lacks chunks, the state
+//             kept for the next run.
 // Invariants: I1  OK is returned only after the controller said COMMITTED for exactly the record
-// made here.
+//                 made here.
 //             I2  The envelope is stored before the first object that needs it.
 //             I3  A controller whose head is older than, or differs from, the one remembered is not
-//             trusted:
-//                 kIntegrity 4065 "ROLLBACK", nothing is sent.
+//                 trusted: kIntegrity 4065 "ROLLBACK", nothing is sent.
 // Threading:  Run blocks; runs of different sources are independent.
 // Errors:     of the source, of the session, or as named above.
 #pragma once

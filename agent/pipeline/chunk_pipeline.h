@@ -2,7 +2,7 @@
 //
 // Hides:      the stages' threads and queues. read+cut+id (the lanes) ▶ ask ▶ compress+seal ▶ send.
 // Invariants: I1  After Finish returned OK every chunk offered is either known to the controller or
-// was handed to Send.
+//                 was handed to Send.
 //             I2  A chunk offered twice is asked and sent once.
 //             I3  Memory is bounded by kQueueBytes per queue plus one batch.
 // Threading:  Offer from any thread; Finish once, after the last Offer.

@@ -2,7 +2,7 @@
 //
 // Hides:      the buffer, chunk boundaries that fall inside or across entries, content hashes.
 // Invariants: I1  An entry is handed on only when all its slices are known; then they cover its
-// content exactly.
+//                 content exactly.
 //             I2  The buffer never exceeds twice the largest chunk.
 // Threading:  one thread at a time; `offer` and `add` are called on it.
 #pragma once

@@ -1,14 +1,14 @@
 // The engine's view of the controller during one backup run.
 //
 // Hides:      the gRPC stream, credits, reconnecting after a cut, sending again what was not
-// STORED. Invariants: I1  Send returned OK for an object: it will be STORED before Commit succeeds,
-// or Commit fails.
+//             STORED.
+// Invariants: I1  Send returned OK for an object: it will be STORED before Commit succeeds, or
+//                 Commit fails.
 //             I2  At most kMaxUnstoredBytes wait for STORED; Send blocks above.
 //             I3  Commit with the same run is idempotent.
 // Threading:  Ask from one thread, Send from one other; Commit after both are done.
 // Errors:     kUnreachable after the reconnect deadline; kConflict when another run of the source
-// is open;
-//             kNoSpace, kPermission as the controller says.
+//             is open; kNoSpace, kPermission as the controller says.
 #pragma once
 
 #include <optional>

@@ -3,8 +3,9 @@
 // Hides:      the state file, which is also the form in memory (beside it 16 bytes per entry).
 // Invariants: I1  A state file is used only when its SHA-256 holds; a damaged one counts as absent.
 //             I2  Entries are in path order; Find is O(1) for a walk in path order and O(log n)
-//             otherwise. I3  What is remembered is a hint for speed, except `head`: it is what
-//             rollback detection compares with.
+//                 otherwise.
+//             I3  What is remembered is a hint for speed, except `head`: it is what rollback
+//                 detection compares with.
 // Threading:  Add and Load before use; Find from any thread.
 #pragma once
 

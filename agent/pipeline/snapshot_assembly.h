@@ -1,8 +1,8 @@
 // What a source writes becomes chunks and a sorted list of entries: the engine's SnapshotBuilder.
 //
 // Hides:      lanes (one ContentWriter each), the entries kept encoded until they are sorted,
-// counters. Invariants: I1  After Finish every entry added is in entries(), in path order, each
-// path once.
+//             counters.
+// Invariants: I1  After Finish every entry added is in entries(), in path order, each path once.
 //             I2  An entry whose content failed is not there, and Finish returns the failure.
 // Threading:  as SnapshotBuilder; Finish after the source's Read returned.
 #pragma once

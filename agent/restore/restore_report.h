@@ -1,8 +1,8 @@
 // What a restore did and what the comparison with the manifest found.
 //
 // Every sink restores, then reads back what it wrote and compares it with what the manifest
-// recorded at backup time. Mismatches make the restore exit 5; skipped entries exit 3. Threading:
-// values.
+// recorded at backup time. Mismatches make the restore exit 5; skipped entries exit 3.
+// Threading:  values.
 #pragma once
 
 #include <cstdint>

@@ -7,18 +7,15 @@
 // opens one lane per worker and calls Cut() between unrelated contents.
 //
 // Invariants: I1  Read returns OK only when everything the source promises was written; a missing
-// root, a lost
-//                 connection, a truncated stream is an error, never a shorter snapshot.
+//                 root, a lost connection, a truncated stream is an error, never a shorter
+//                 snapshot.
 //             I2  Entries may be added in any order; each path once.
 //             I3  What was deliberately left out or changed while read is reported by Skip, which
-//             makes the
-//                 snapshot partial; what a managed server refuses to tell is a note.
+//                 makes the snapshot partial; what a managed server refuses to tell is a note.
 // Threading:  Source::Read runs on one thread of the engine and may start its own. SnapshotBuilder
-// from any
-//             thread; a ContentLane belongs to one thread at a time.
+//             from any thread; a ContentLane belongs to one thread at a time.
 // Errors:     kSource (exit 10) for the store's own failures, kPermission for rights, kUnreachable
-// for the network;
-//             an error returned by builder or lane is passed on unchanged.
+//             for the network; an error returned by builder or lane is passed on unchanged.
 #pragma once
 
 #include <map>

@@ -2,7 +2,9 @@
 // middle.
 //
 // A run that fails with it may be repeated as a whole, which is cheap: what was stored already is
-// known. Threading: pure. Errors: none; MarkTransient keeps kind, code and text.
+// known.
+// Threading:  pure.
+// Errors:     none; MarkTransient keeps kind, code and text.
 #pragma once
 
 #include "absl/status/status.h"

@@ -2,15 +2,14 @@
 // results up.
 //
 // Hides:      reconnecting with backoff, heartbeats, results that could not be sent while the
-// stream was down. Invariants: I1  A result given to SendResult is sent until the controller has it
-// or the process ends: it is kept over
-//                 reconnects.
+//             stream was down.
+// Invariants: I1  A result given to SendResult is sent until the controller has it or the process
+//                 ends: it is kept over reconnects.
 //             I2  A protocol version that the controller refuses, or a certificate it refuses, is
-//             reported through
-//                 on_trouble; the client goes on trying with backoff (an operator may put it
-//                 right).
+//                 reported through on_trouble; the client goes on trying with backoff (an operator
+//                 may put it right).
 // Threading:  SendProgress and SendResult from any thread; callbacks run on the client's own
-// thread.
+//             thread.
 #pragma once
 
 #include <functional>

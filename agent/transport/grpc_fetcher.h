@@ -2,8 +2,8 @@
 //
 // Hides:      calls, deadlines, retries after a cut.
 // Invariants: nothing it returns is trusted: OpenSnapshot and ObjectOpener check it. Replies are
-// bounded: at most as many
-//             objects as asked for, each at most kMaxObjectBytes (fault row 65).
+//             bounded: at most as many objects as asked for, each at most kMaxObjectBytes (fault
+//             row 65).
 // Threading:  every method from any thread.
 // Errors:     kUnreachable after three tries, else as the controller says.
 #pragma once

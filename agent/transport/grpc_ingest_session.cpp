@@ -4,12 +4,12 @@
 #include <grpcpp/client_context.h>
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "agent/transport/backoff.h"
+#include "agent/transport/outstanding.h"
 #include "common/base/error.h"
 #include "common/concurrency/start_thread.h"
 #include "common/rpc/channel.h"
@@ -20,7 +20,6 @@
 namespace holdfast::transport {
 namespace {
 
-constexpr std::size_t kMessageBytes = 1u << 20;
 constexpr std::size_t kReferencePartBytes = 2u << 20;
 constexpr absl::Duration kLongestLook = absl::Seconds(10);
 
@@ -127,8 +126,7 @@ struct GrpcIngestSession::Impl {
   // Needs the mutex.
   bool Expecting() const {
     if (current_context == nullptr) return false;
-    return current_stream == nullptr || (question && !answer) || envelope || !unstored.empty() ||
-           (commit != nullptr && !outcome);
+    return current_stream == nullptr || outstanding.ExpectsAnswer();
   }
 
   absl::Status ServeOnce() {
@@ -180,17 +178,15 @@ struct GrpcIngestSession::Impl {
       std::lock_guard lock(mutex);
       TakeOpened(reply.opened());
       current_stream = &stream;
-      next_to_send = 0;
-      stored_on_stream = 0;
-      question_sent = envelope_sent = commit_sent = false;
+      outstanding.BeginStream();
     }
     PumpLocked();
     return absl::OkStatus();
   }
 
   void TakeOpened(const v1::Opened& opened) {
-    if (opened.has_already_committed() && commit) {
-      outcome = pipeline::CommitOutcome{FromProto(opened.already_committed()), {}};
+    if (opened.has_already_committed() && outstanding.commit() != nullptr) {
+      TakeOutcome({FromProto(opened.already_committed()), {}});
     }
     if (!start) {
       progressed = true;
@@ -215,15 +211,16 @@ struct GrpcIngestSession::Impl {
     ++replies;
     switch (reply.message_case()) {
       case v1::BackupReply::kAnswer:
-        if (question && reply.answer().number() == question_number) answer = reply.answer();
+        if (outstanding.TakeAnswer(reply.answer().number())) answer = reply.answer();
         break;
       case v1::BackupReply::kStored:
-        return TakeStored(reply.stored().objects());
+        RETURN_IF_ERROR(outstanding.TakeStored(reply.stored().objects()));
+        break;
       case v1::BackupReply::kEnvelopeStored:
-        envelope.reset();
+        outstanding.EnvelopeStored();
         break;
       case v1::BackupReply::kCommitted:
-        outcome = pipeline::CommitOutcome{FromProto(reply.committed()), {}};
+        TakeOutcome({FromProto(reply.committed()), {}});
         break;
       case v1::BackupReply::kMissing: {
         pipeline::CommitOutcome missing;
@@ -235,7 +232,7 @@ struct GrpcIngestSession::Impl {
           return Error(ErrorKind::kFailed, 6004,
                        "the controller refused a commit without a reason");
         }
-        outcome = std::move(missing);
+        TakeOutcome(std::move(missing));
         break;
       }
       case v1::BackupReply::kFailed:
@@ -249,19 +246,9 @@ struct GrpcIngestSession::Impl {
     return absl::OkStatus();
   }
 
-  // STORED(n) counts the objects of this stream.
-  absl::Status TakeStored(std::uint64_t objects) {
-    if (objects < stored_on_stream || objects - stored_on_stream > next_to_send) {
-      return Error(ErrorKind::kIntegrity, 6005, "the controller acknowledged objects it never got");
-    }
-    while (stored_on_stream < objects) {
-      unstored_bytes -= unstored.front().size();
-      unstored.pop_front();
-      --next_to_send;
-      ++stored_on_stream;
-    }
-    changed.notify_all();
-    return absl::OkStatus();
+  void TakeOutcome(pipeline::CommitOutcome of_commit) {
+    outcome = std::move(of_commit);
+    outstanding.CommitAnswered();
   }
 
   // --- writing, on the callers' threads ---------------------------------------------------------
@@ -277,55 +264,20 @@ struct GrpcIngestSession::Impl {
     for (;;) {
       v1::BackupRequest request;
       IngestStream* stream = nullptr;
+      const pipeline::CommitRequest* commit = nullptr;
       {
         std::lock_guard lock(mutex);
         stream = current_stream;
-        if (stream == nullptr || !FillNext(&request)) return;
+        if (stream == nullptr || !outstanding.Next(&request)) return;
+        commit = outstanding.commit();
       }
-      if (request.has_commit()) {
-        if (!SendReferences(*stream)) return;
-      }
+      if (request.has_commit() && !SendReferences(*stream, commit->reference_list)) return;
       if (!stream->Write(request)) return;
     }
   }
 
-  bool FillNext(v1::BackupRequest* request) {
-    if (envelope && !envelope_sent) {
-      request->mutable_envelope()->set_key_id(envelope->first.bytes());
-      request->mutable_envelope()->set_content(envelope->second);
-      return envelope_sent = true;
-    }
-    if (question && !question_sent) {
-      request->mutable_question()->set_number(question_number);
-      request->mutable_question()->set_chunk_ids(*question);
-      return question_sent = true;
-    }
-    if (next_to_send < unstored.size()) {
-      std::size_t bytes = 0;
-      while (next_to_send < unstored.size()) {
-        const Bytes& object = unstored[next_to_send];
-        if (bytes > 0 && bytes + object.size() > kMessageBytes) break;
-        request->mutable_objects()->add_objects(object);
-        bytes += object.size();
-        ++next_to_send;
-      }
-      total_sent_bytes += bytes;
-      return true;
-    }
-    if (commit && !commit_sent && !outcome) {
-      v1::Commit* message = request->mutable_commit();
-      message->set_record(commit->record);
-      message->set_content_bytes(commit->content_bytes);
-      message->set_entry_count(commit->entry_count);
-      message->set_duration_ms(commit->duration_ms);
-      return commit_sent = true;
-    }
-    return false;
-  }
-
-  // Only the committing thread changes `commit`, and it waits meanwhile.
-  bool SendReferences(IngestStream& stream) {
-    const ByteView list = commit->reference_list;
+  // Only the committing thread ends a commit, and it waits meanwhile.
+  static bool SendReferences(IngestStream& stream, ByteView list) {
     for (std::size_t at = 0; at < list.size(); at += kReferencePartBytes) {
       v1::BackupRequest request;
       request.mutable_reference_part()->set_content(Bytes(list.substr(at, kReferencePartBytes)));
@@ -373,19 +325,8 @@ struct GrpcIngestSession::Impl {
   std::uint64_t replies = 0;  // and streams begun
 
   std::optional<pipeline::SessionStart> start;
-  std::deque<Bytes> unstored;  // in the order sent
-  std::size_t unstored_bytes = 0;
-  std::size_t next_to_send = 0;  // index into unstored
-  std::uint64_t stored_on_stream = 0;
-  std::uint64_t total_sent_bytes = 0;
-  std::optional<Bytes> question;
-  std::uint64_t question_number = 0;
-  bool question_sent = false;
+  Outstanding outstanding;
   std::optional<v1::Answer> answer;
-  std::optional<std::pair<KeyId, Bytes>> envelope;
-  bool envelope_sent = false;
-  const pipeline::CommitRequest* commit = nullptr;
-  bool commit_sent = false;
   std::optional<pipeline::CommitOutcome> outcome;
 
   std::stop_callback<std::function<void()>> stop_callback;
@@ -404,20 +345,14 @@ absl::StatusOr<pipeline::SessionStart> GrpcIngestSession::Start() {
 }
 
 absl::StatusOr<pipeline::KnownChunks> GrpcIngestSession::Ask(const std::vector<ChunkId>& ids) {
-  Bytes packed;
-  packed.reserve(ids.size() * ChunkId::kSize);
-  for (const ChunkId& id : ids) packed.append(id.view());
   {
     std::lock_guard lock(impl_->mutex);
-    impl_->question = std::move(packed);
-    ++impl_->question_number;
-    impl_->question_sent = false;
+    impl_->outstanding.Ask(ids);
     impl_->answer.reset();
   }
   impl_->Pump();
   std::unique_lock lock(impl_->mutex);
   RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->answer.has_value(); }));
-  impl_->question.reset();
   const v1::Answer answer = *std::move(impl_->answer);
   lock.unlock();
   return FromProto(answer, ids.size());
@@ -430,12 +365,9 @@ absl::Status GrpcIngestSession::Send(Bytes object) {
   }
   {
     std::unique_lock lock(impl_->mutex);
-    RETURN_IF_ERROR(impl_->WaitFor(lock, [&] {
-      return impl_->unstored.empty() ||
-             impl_->unstored_bytes + object.size() <= pipeline::kMaxUnstoredBytes;
-    }));
-    impl_->unstored_bytes += object.size();
-    impl_->unstored.push_back(std::move(object));
+    RETURN_IF_ERROR(
+        impl_->WaitFor(lock, [&] { return impl_->outstanding.HasRoomFor(object.size()); }));
+    impl_->outstanding.AddObject(std::move(object));
   }
   impl_->Pump();
   return absl::OkStatus();
@@ -444,21 +376,19 @@ absl::Status GrpcIngestSession::Send(Bytes object) {
 absl::Status GrpcIngestSession::PutEnvelope(const KeyId& key_id, Bytes envelope) {
   {
     std::lock_guard lock(impl_->mutex);
-    impl_->envelope.emplace(key_id, std::move(envelope));
-    impl_->envelope_sent = false;
+    impl_->outstanding.PutEnvelope(key_id, std::move(envelope));
   }
   impl_->Pump();
   std::unique_lock lock(impl_->mutex);
-  return impl_->WaitFor(lock, [this] { return !impl_->envelope.has_value(); });
+  return impl_->WaitFor(lock, [this] { return !impl_->outstanding.has_envelope(); });
 }
 
 absl::StatusOr<pipeline::CommitOutcome> GrpcIngestSession::Commit(
     const pipeline::CommitRequest& request) {
   {
     std::unique_lock lock(impl_->mutex);
-    RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->unstored.empty(); }));
-    impl_->commit = &request;
-    impl_->commit_sent = false;
+    RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->outstanding.all_stored(); }));
+    impl_->outstanding.Commit(request);
     impl_->outcome.reset();
   }
   impl_->Pump();
@@ -468,14 +398,14 @@ absl::StatusOr<pipeline::CommitOutcome> GrpcIngestSession::Commit(
   // Nobody may be writing from `request` when it goes out of the caller's hands.
   std::lock_guard write_lock(impl_->write_mutex);
   lock.lock();
-  impl_->commit = nullptr;
+  impl_->outstanding.EndCommit();
   if (!impl_->outcome) return waited;
   return *impl_->outcome;
 }
 
 std::uint64_t GrpcIngestSession::sent_bytes() const {
   std::lock_guard lock(impl_->mutex);
-  return impl_->total_sent_bytes;
+  return impl_->outstanding.sent_bytes();
 }
 
 }  // namespace holdfast::transport

@@ -1,11 +1,11 @@
 // IngestSession over gRPC, surviving cuts of the connection.
 //
 // Hides:      the bidirectional stream, its reader thread, reconnecting with backoff, sending again
-// what was not STORED. Invariants: I1  An object leaves memory only when the controller said STORED
-// for it on the stream it was sent on.
+//             what was not STORED.
+// Invariants: I1  An object leaves memory only when the controller said STORED for it on the stream
+//                 it was sent on.
 //             I2  After a cut the same run_id is opened again and everything outstanding is sent
-//             again, in order; nothing
-//                 that was STORED is sent twice.
+//                 again, in order; nothing that was STORED is sent twice.
 //             I3  Without progress for `patience` the session fails with kUnreachable, 6007 when a
 //                 stream lives and says nothing.
 // Threading:  as IngestSession; a thread of its own reads, one watches it.

@@ -3,13 +3,14 @@
 //
 // Every failure the world can cause is an absl::Status made by Error(). The text has the form
 // "unable to <verb> <object> '<name>': <cause>"; the hint is a separate sentence naming the next
-// step. Invariants: a status made here keeps kind, code and hint through WithContext() and over
-// gRPC
+// step.
+// Invariants: a status made here keeps kind, code and hint through WithContext() and over gRPC
 //             (common/rpc/status.h).
-// Code ranges: 1xxx common, configuration, command line · 20xx backup run · 21xx postgres ·
-//   22xx redis · 23xx files · 30xx restore · 31xx postgres · 32xx redis · 33xx files restore ·
-//   4xxx keys and formats · 5xxx controller, catalog, store · 6xxx network, TLS, enrolment.
-// Threading: pure functions.
+// Codes:      1xxx common, configuration, command line · 20xx backup run · 21xx postgres ·
+//             22xx redis · 23xx files · 30xx restore · 31xx postgres · 32xx redis · 33xx files
+//             restore · 4xxx keys and formats · 5xxx controller, catalog, store · 6xxx network,
+//             TLS, enrolment.
+// Threading:  pure functions.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // A queue between two stages of a pipeline, bounded in bytes.
 //
 // Invariants: I1  The items inside weigh at most `limit_bytes`, or there is exactly one of them (an
-// item heavier than
-//                 the limit passes alone), so a pipeline's memory is the sum of its queues' limits.
+//                 item heavier than the limit passes alone), so a pipeline's memory is the sum of
+//                 its queues' limits.
 //             I2  After Close, Push refuses and Pop drains what is left, then returns nothing.
 //             I3  A stop request ends every wait at once; what is inside is then dropped.
 // Threading:  any number of producers and consumers.

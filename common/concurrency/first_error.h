@@ -1,7 +1,8 @@
 // The first error of several threads, and the stop that it causes.
 //
 // Invariants: the first failure reported is the one returned; reporting it requests the stop. OK
-// reports do nothing. Threading:  every method from any thread.
+//             reports do nothing.
+// Threading:  every method from any thread.
 #pragma once
 
 #include <mutex>

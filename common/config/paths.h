@@ -1,9 +1,9 @@
 // Where files lie when the configuration does not say.
 //
-// Hides:     the difference between root and another user, and the XDG variables.
-// Threading: pure functions; RealSurroundings reads the process environment, which nobody may be
-//            changing at that time.
-// Errors:    none: a place is only a name; who opens it reports what is wrong with it.
+// Hides:      the difference between root and another user, and the XDG variables.
+// Threading:  pure functions; RealSurroundings reads the process environment, which nobody may be
+//             changing at that time.
+// Errors:     none: a place is only a name; who opens it reports what is wrong with it.
 #pragma once
 
 #include <functional>

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include "common/base/error.h"
+#include "common/base/uninitialized.h"
 
 namespace holdfast {
 namespace {
@@ -178,7 +179,7 @@ void AesGcmSeal(ByteView key32, ByteView iv12, ByteView aad, ByteView plaintext,
   HOLDFAST_CHECK(
       EVP_EncryptUpdate(context.get(), nullptr, &size, U(aad), static_cast<int>(aad.size())) == 1);
   const std::size_t begin = out->size();
-  out->resize(begin + plaintext.size() + kGcmTagBytes);
+  ResizeUninitialized(out, begin + plaintext.size() + kGcmTagBytes);
   char* target = out->data() + begin;
   HOLDFAST_CHECK(EVP_EncryptUpdate(context.get(), U(target), &size, U(plaintext),
                                    static_cast<int>(plaintext.size())) == 1);
@@ -203,7 +204,7 @@ absl::StatusOr<Bytes> AesGcmOpen(ByteView key32, ByteView iv12, ByteView aad, By
                  1);
   HOLDFAST_CHECK(
       EVP_DecryptUpdate(context.get(), nullptr, &size, U(aad), static_cast<int>(aad.size())) == 1);
-  Bytes plaintext(body.size(), '\0');
+  Bytes plaintext = UninitializedBytes(body.size());
   HOLDFAST_CHECK(EVP_DecryptUpdate(context.get(), U(plaintext.data()), &size, U(body),
                                    static_cast<int>(body.size())) == 1);
   HOLDFAST_CHECK(

@@ -3,8 +3,7 @@
 // SHA-256 (FIPS 180-4), HMAC (RFC 2104), HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D),
 // Ed25519 (RFC 8032), X25519 (RFC 7748), scrypt (RFC 7914).
 // Invariants: a primitive that fails for another reason than a wrong key, tag or signature aborts:
-// OpenSSL
-//             without memory or algorithms is not a state to go on in.
+//             OpenSSL without memory or algorithms is not a state to go on in.
 // Threading:  free functions from any thread; a hasher belongs to one thread.
 // Errors:     wrong key, tag, signature or length: kIntegrity (4001) or as stated.
 #pragma once

@@ -1,7 +1,8 @@
 // Bytes that are wiped when they go away: keys, passphrases, seeds.
 //
 // Invariants: never printed, never compared with ==; memory is cleansed on destruction, move and
-// assignment. Threading:  a value with one owner.
+//             assignment.
+// Threading:  a value with one owner.
 #pragma once
 
 #include "common/base/bytes.h"

@@ -3,7 +3,7 @@
 //
 // Hides:      JSON.
 // Invariants: I1  Whatever comes, decoding ends with values or an error. What is missing, of
-//             another type or too large counts as empty.
+//                 another type or too large counts as empty.
 //             I2  What was encoded can be decoded; bytes that are no UTF-8 are replaced.
 // Threading:  values and pure functions.
 // Errors:     kUsage 6052 for a request that is no JSON object, and as each function says.

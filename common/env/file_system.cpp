@@ -12,6 +12,7 @@
 #include <cstdio>
 
 #include "common/base/error.h"
+#include "common/base/uninitialized.h"
 #include "common/env/env.h"
 #include "common/env/fail_point.h"
 #include "common/env/unique_fd.h"
@@ -44,7 +45,7 @@ class PosixFile final : public File {
   }
 
   absl::StatusOr<Bytes> ReadAt(std::uint64_t offset, std::size_t size) const override {
-    Bytes result(size, '\0');
+    Bytes result = UninitializedBytes(size);
     std::size_t done = 0;
     while (done < size) {
       const ssize_t got =

@@ -2,9 +2,8 @@
 //
 // Hides:      short writes, EINTR, fsync of file and directory, temporary names.
 // Invariants: I1  A path given to WriteAtomically exists afterwards with the old or the new
-// content,
-//                 never with part of one, also after power loss; success means the new one is
-//                 durable.
+//                 content, never with part of one, also after power loss; success means the new
+//                 one is durable.
 //             I2  An fsync that failed is reported and never repeated on the same file.
 // Threading:  FileSystem methods from any thread; one File belongs to one thread at a time, except
 //             ReadAt, which may run beside anything.

@@ -2,10 +2,10 @@
 //
 // Hides:      posix_spawn, pipes, polling, reaping, the kill of a child that must not outlive us.
 // Invariants: I1  Success means the child exited with status 0 after every byte of its output was
-// taken.
+//                 taken.
 //             I2  When Run returns, the child is reaped; on stop, deadline or callback error it was
-//             killed. I3  argv never goes through a shell; secrets belong in `environment`, not in
-//             argv.
+//                 killed.
+//             I3  argv never goes through a shell; secrets belong in `environment`, not in argv.
 // Threading:  Run blocks; calls are independent.
 // Errors:     kSource (code 2001) with the program's name, exit status and both ends of its stderr;
 //             the callback's own error unchanged.

@@ -2,8 +2,8 @@
 // signals.
 //
 // Invariants: NotifySystemd does nothing when NOTIFY_SOCKET is not set. BlockTerminationSignals
-// must run before the first
-//             thread is made; then only WaitForTermination sees SIGTERM, SIGINT and SIGHUP.
+//             must run before the first thread is made; then only WaitForTermination sees SIGTERM,
+//             SIGINT and SIGHUP.
 // Threading:  as stated.
 #pragma once
 

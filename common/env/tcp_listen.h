@@ -2,9 +2,9 @@
 //
 // Hides:      getaddrinfo, SO_REUSEADDR, and where a bound port is found.
 // Invariants: the first address of the host that can be bound is listened on, and no other: a name
-// is
-//             rarely meant, "[::]" takes IPv4 as well.
-// Threading:  independent calls. Errors: kConflict 1007 with the system's words.
+//             is rarely meant, "[::]" takes IPv4 as well.
+// Threading:  independent calls.
+// Errors:     kConflict 1007 with the system's words.
 #pragma once
 
 #include <string>

@@ -1,9 +1,9 @@
 // Tells systemd's watchdog that this daemon still works (sd_watchdog_enabled(3)).
 //
 // Invariants: I1  Without WATCHDOG_USEC in the environment, or when it is meant for another
-//             process, nothing happens.
+//                 process, nothing happens.
 //             I2  A ping is sent only after `probe` returned: a daemon in which a lock is stuck
-//             stays silent and is started anew.
+//                 stays silent and is started anew.
 // Threading:  one thread of its own; `probe` runs on it.
 #pragma once
 

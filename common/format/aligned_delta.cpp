@@ -16,8 +16,11 @@ constexpr std::size_t kSmallChangeBytes = 16;    // of a field: a number, a date
 constexpr std::size_t kLikelyChangeBytes = 512;  // a row
 constexpr std::size_t kNearBytes = 4096;
 constexpr int kNearSlotBits = 12;
+constexpr std::size_t kRememberedSkips = 4;
 constexpr std::size_t kSampledOf = 32;  // places of the whole base
 constexpr std::size_t kSampledBytes = 16;
+// Equal bytes are passed over in such steps: memcmp uses what the processor has.
+constexpr std::size_t kComparedBytes = 128;
 // Where nothing is found, the next search is that much further.
 constexpr std::size_t kSkipBytes = 256;
 
@@ -35,13 +38,9 @@ std::uint64_t Word(ByteView bytes, std::size_t at) {
 std::size_t CommonPrefix(ByteView a, ByteView b) {
   const std::size_t size = std::min(a.size(), b.size());
   std::size_t at = 0;
-  for (; at + 4 * sizeof(std::uint64_t) <= size; at += 4 * sizeof(std::uint64_t)) {
-    std::uint64_t differs = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      const std::size_t place = at + i * sizeof(std::uint64_t);
-      differs |= Word(a, place) ^ Word(b, place);
-    }
-    if (differs != 0) break;
+  while (at + kComparedBytes <= size &&
+         std::memcmp(a.data() + at, b.data() + at, kComparedBytes) == 0) {
+    at += kComparedBytes;
   }
   while (at + sizeof(std::uint64_t) <= size) {
     const std::uint64_t differs = Word(a, at) ^ Word(b, at);
@@ -58,6 +57,13 @@ struct Meeting {
   std::size_t base_at = 0;
   std::size_t equal_bytes = 0;  // 0: none; looked at up to kSureBytes
   bool to_the_end = false;      // nothing differs any more
+};
+
+// From where both parted to where they met, further on in both.
+struct Skip {
+  std::size_t data = 1;
+  std::size_t base = 1;
+  friend bool operator==(const Skip&, const Skip&) = default;
 };
 
 class Walk {
@@ -98,6 +104,11 @@ class Walk {
   std::size_t LikeBefore() const {
     const std::size_t most = std::min(data_at_ - copied_to_, base_at_);
     std::size_t bytes = 0;
+    while (bytes + sizeof(std::uint64_t) <= most &&
+           Word(data_, data_at_ - bytes - sizeof(std::uint64_t)) ==
+               Word(base_, base_at_ - bytes - sizeof(std::uint64_t))) {
+      bytes += sizeof(std::uint64_t);
+    }
     while (bytes < most && data_[data_at_ - bytes - 1] == base_[base_at_ - bytes - 1]) ++bytes;
     return bytes;
   }
@@ -116,8 +127,7 @@ class Walk {
       }
       if (meeting.equal_bytes >= kMinCopyBytes) {
         if (meeting.base_at >= base_at_) {
-          last_data_skip_ = meeting.data_at - data_at_;
-          last_base_skip_ = meeting.base_at - base_at_;
+          Remember({meeting.data_at - data_at_, meeting.base_at - base_at_});
         }
         data_at_ = meeting.data_at;
         base_at_ = meeting.base_at;
@@ -131,11 +141,19 @@ class Walk {
     return data_at_ - copied_to_ <= literals_left_;
   }
 
+  void Remember(const Skip& skip) {
+    const auto found = std::find(skips_.begin(), skips_.end() - 1, skip);
+    std::move_backward(skips_.begin(), found, found + 1);
+    skips_.front() = skip;
+  }
+
   // Where both go on a little further: something was changed, left out or put in.
   Meeting Near() {
     Meeting best;
-    // As the last time: rows are often of one length.
-    if (IsSure(data_at_ + last_data_skip_, base_at_ + last_base_skip_, &best)) return best;
+    // As before: rows are often of one length, and are changed, go and come.
+    for (const Skip& skip : skips_) {
+      if (IsSure(data_at_ + skip.data, base_at_ + skip.base, &best)) return best;
+    }
     // Along each shift, so that IsSure need not look at the same bytes again.
     constexpr auto kMost = static_cast<std::ptrdiff_t>(kSmallChangeBytes);
     for (std::ptrdiff_t shift = -kMost; shift <= kMost; ++shift) {
@@ -240,13 +258,12 @@ class Walk {
   std::size_t literals_left_;
   std::size_t data_at_ = 0;
   std::size_t base_at_ = 0;
-  std::size_t copied_to_ = 0;       // in data
-  bool in_step_ = false;            // the last copy was a sure one
-  std::size_t last_data_skip_ = 1;  // from where both parted to where they met, further on in both
-  std::size_t last_base_skip_ = 1;
-  std::size_t seen_to_ = 0;     // in data: of what IsSure compared last
-  std::size_t seen_shift_ = 0;  // from base to data (mod 2^64): of the same
-  std::size_t steps_ = 0;       // of searches; one takes about as long as it takes to copy a byte
+  std::size_t copied_to_ = 0;                 // in data
+  bool in_step_ = false;                      // the last copy was a sure one
+  std::array<Skip, kRememberedSkips> skips_;  // the last ones, the newest first
+  std::size_t seen_to_ = 0;                   // in data: of what IsSure compared last
+  std::size_t seen_shift_ = 0;                // from base to data (mod 2^64): of the same
+  std::size_t steps_ = 0;  // of searches; one takes about as long as it takes to copy a byte
   std::vector<AlignedCopy> copies_;
   std::array<std::uint16_t, std::size_t{1} << kNearSlotBits> near_;
   std::vector<std::uint32_t> far_;  // places in the base, by hash; empty: not made yet

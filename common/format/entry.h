@@ -1,20 +1,18 @@
 // An entry of a snapshot's tree: metadata and where its bytes are.
 //
+// Layout:     holdfast.stored.Entry in proto/snapshot.proto, see docs/FORMAT.md.
 // Invariants: I1  `path` is relative, byte-exact, '/'-separated, without empty, "." or ".."
-// components;
-//                 ValidatePath says so and every decoder calls it. The root directory itself is "".
+//                 components; ValidatePath says so and every decoder calls it. The root directory
+//                 itself is "".
 //             I2  An entry's content is the concatenation of its slices; content_bytes is their
-//             sum. For a
-//                 sparse file the content is its data extents only, and size_bytes the logical
-//                 size.
+//                 sum. For a sparse file the content is its data extents only, and size_bytes the
+//                 logical size.
 //             I3  Manifests are sorted by ComparePaths: component by component, bytes unsigned, so
-//             that a
-//                 directory comes right before what is in it and a depth-first walk emits sorted
-//                 entries.
+//                 that a directory comes right before what is in it and a depth-first walk emits
+//                 sorted entries.
 // Threading:  values.
 // Errors:     decoders return kIntegrity (code 4010…) and never throw or allocate beyond their
-// input. The bytes are those of holdfast.stored.Entry in proto/snapshot.proto; docs/FORMAT.md
-// describes them.
+//             input.
 #pragma once
 
 #include <cstdint>

@@ -6,10 +6,9 @@
 //             I2  Nothing in it is trusted for long: the secret works once, the grant expires.
 // Threading:  pure functions.
 // Errors:     kUsage 6068 for a text that is no token, is cut or mistyped.
-// Layout: "hfjoin1." ‖ base64url without padding of: address ‖ ca fingerprint 32 ‖ token id ‖
-// secret
-//   ‖ owner 32 ‖ grant ‖ grant seed ‖ first 4 bytes of the SHA-256 of all before. Fields of varying
-//   length have a u32 length in front.
+// Layout:     "hfjoin1." ‖ base64url without padding of: address ‖ ca fingerprint 32 ‖ token id ‖
+//             secret ‖ owner 32 ‖ grant ‖ grant seed ‖ first 4 bytes of the SHA-256 of all before.
+//             Fields of varying length have a u32 length in front.
 #pragma once
 
 #include <string>

@@ -8,8 +8,8 @@
 //   trust/owner.pub (32 raw bytes) and trust/recipients.<version, 20 digits>
 //   settings/0.settings and 1.settings          what operators set by command, in turn
 // A controller's data directory holds a store as store/, and open packs as staging/<number>.open,
-// which count as part of the store: recovery without a catalog reads both. Threading: pure
-// functions.
+// which count as part of the store: recovery without a catalog reads both.
+// Threading:  pure functions.
 #pragma once
 
 #include <string>

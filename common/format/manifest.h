@@ -1,11 +1,12 @@
 // The manifest stream: length-delimited entries in path order, the plaintext that manifest chunks
 // are cut from.
 //
+// Layout:     "HFMANI1\n" ‖ (length u32 ‖ Entry)*. Entries are at most 64 MiB (a file of many
+//             terabytes has many slices).
 // Invariants: entries come strictly ascending by ComparePaths; a decoder refuses anything else, so
-// a duplicate or
-//             reordered path cannot be smuggled in.
-// Layout: "HFMANI1\n" ‖ (length u32 ‖ Entry)*. Entries are at most 64 MiB (a file of many terabytes
-// has many slices). Threading: a decoder belongs to one thread.  Errors: kIntegrity 4070….
+//             a duplicate or reordered path cannot be smuggled in.
+// Threading:  a decoder belongs to one thread.
+// Errors:     kIntegrity 4070….
 #pragma once
 
 #include "absl/functional/function_ref.h"

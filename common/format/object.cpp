@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/base/uninitialized.h"
 #include "common/format/wire.h"
 #include "common/format/zstd_decoder.h"
 #include "common/format/zstd_encoder.h"
@@ -101,6 +102,21 @@ ChunkId ComputeChunkId(const HmacKey& id_key, ObjectType type, ByteView plaintex
   return *ChunkId::From(id_key.Mac(ByteView(&tag, 1), plaintext).view());
 }
 
+namespace {
+
+using Bases = ObjectSealer::Bases;
+
+// The plaintexts one after the other; in `storage` when there are several.
+ByteView Concatenated(const Bases& bases, Bytes* storage) {
+  if (bases.empty()) return {};
+  if (bases.size() == 1) return bases[0].second;
+  storage->clear();
+  for (const auto& [id, bytes] : bases) storage->append(bytes);
+  return *storage;
+}
+
+}  // namespace
+
 struct ObjectSealer::Impl {
   // What Emit writes beside the keys; of the object sealed last, for SealCopy.
   struct Sealed {
@@ -117,6 +133,7 @@ struct ObjectSealer::Impl {
   ZstdEncoder encoder{options.zstd_level};
   Bytes plain_buffer{};
   Bytes delta_buffer{};
+  Bytes prefix_buffer{};  // kept, so that the system need not give new memory for every chunk
   Sealed last{};
 
   // 0 when the codec gains less than 3 %.
@@ -164,22 +181,6 @@ struct ObjectSealer::Impl {
   }
 };
 
-namespace {
-
-// The plaintexts one after the other; in `storage` when there are several.
-ByteView Concatenated(const ObjectSealer::Bases& bases, Bytes* storage) {
-  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
-  if (bases.size() == 1) return bases[0].second;
-  Bytes& prefix = *storage;
-  std::size_t size = 0;
-  for (const auto& [id, bytes] : bases) size += bytes.size();
-  prefix.reserve(size);
-  for (const auto& [id, bytes] : bases) prefix.append(bytes);
-  return prefix;
-}
-
-}  // namespace
-
 ObjectSealer::ObjectSealer(Options options, Rng& rng) : impl_(new Impl{std::move(options), rng}) {
   HOLDFAST_CHECK(impl_->options.run_key.size() == 32);
 }
@@ -193,9 +194,10 @@ void ObjectSealer::Seal(ObjectType type, const ChunkId& id, ByteView plaintext, 
 void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext,
                              const Bases& bases, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
-  Bytes storage;
-  const std::size_t compressed = impl_->encoder.CompressAgainst(
-      Concatenated(bases, &storage), plaintext, WorthWhile(plaintext), &impl_->delta_buffer);
+  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
+  const std::size_t compressed =
+      impl_->encoder.CompressAgainst(Concatenated(bases, &impl_->prefix_buffer), plaintext,
+                                     WorthWhile(plaintext), &impl_->delta_buffer);
   if (compressed == 0) return Seal(type, id, plaintext, out);
   impl_->EmitDelta(type, id, plaintext, bases, compressed, out);
 }
@@ -203,17 +205,17 @@ void ObjectSealer::SealDelta(ObjectType type, const ChunkId& id, ByteView plaint
 Codec ObjectSealer::SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext,
                                 const Bases& bases, std::size_t expected_plain_bytes, Bytes* out) {
   HOLDFAST_CHECK(!plaintext.empty() && plaintext.size() <= kMaxPlainBytes);
-  Bytes storage;
+  HOLDFAST_CHECK(!bases.empty() && bases.size() <= kMaxBases);
   const std::size_t ids = bases.size() * ChunkId::kSize;  // a delta's header is that much longer
   const std::size_t guess = expected_plain_bytes == 0
                                 ? plaintext.size()
                                 : std::min(expected_plain_bytes, plaintext.size());
   const std::size_t allowed = guess * kDeltaTenths / 10;
-  const std::size_t delta =
-      allowed <= ids ? 0
-                     : impl_->encoder.CompressAgainst(Concatenated(bases, &storage), plaintext,
-                                                      allowed - ids, &impl_->delta_buffer);
-  if (delta != 0 && expected_plain_bytes != 0 && delta + ids < allowed / 2) {
+  const std::size_t delta = allowed <= ids ? 0
+                                           : impl_->encoder.CompressAgainst(
+                                                 Concatenated(bases, &impl_->prefix_buffer),
+                                                 plaintext, allowed - ids, &impl_->delta_buffer);
+  if (delta != 0 && expected_plain_bytes != 0 && delta + ids < allowed / 4 * 3) {
     impl_->EmitDelta(type, id, plaintext, bases, delta, out);
     return Codec::kZstdDelta;
   }
@@ -246,26 +248,27 @@ struct ObjectOpener::Impl {
   RunKeyLookup run_keys;
   ChunkIds ids;
   ZstdDecoder decoder{};
+  Bytes prefix_buffer{};
 
   absl::StatusOr<Bytes> Decompress(const ObjectHeader& header, ByteView payload, ByteView prefix) {
     if (ZSTD_getFrameContentSize(payload.data(), payload.size()) != header.plain_bytes) {
       return Damaged(header.chunk_id, "its compressed size is not the one promised");
     }
-    Bytes plaintext(header.plain_bytes, '\0');
+    Bytes plaintext = UninitializedBytes(header.plain_bytes);
     if (decoder.Decompress(prefix, payload, &plaintext) != plaintext.size()) {
       return Damaged(header.chunk_id, "it does not decompress");
     }
     return plaintext;
   }
 
-  absl::StatusOr<Bytes> GatherBases(const ObjectHeader& header, const BaseLookup& bases) {
-    Bytes prefix;
+  static absl::StatusOr<Bases> GatherBases(const ObjectHeader& header, const BaseLookup& lookup) {
+    Bases bases;
     for (const ChunkId& base : header.bases) {
-      if (!bases) return Damaged(header.chunk_id, "its delta base is itself a delta");
-      ASSIGN_OR_RETURN(const Bytes bytes, bases(base));
-      prefix.append(bytes);
+      if (!lookup) return Damaged(header.chunk_id, "its delta base is itself a delta");
+      ASSIGN_OR_RETURN(const ByteView bytes, lookup(base));
+      bases.emplace_back(base, bytes);
     }
-    return prefix;
+    return bases;
   }
 };
 
@@ -299,8 +302,9 @@ absl::StatusOr<Bytes> ObjectOpener::Open(const ChunkId& id, ObjectType type, Byt
 
   Bytes plaintext = *std::move(opened);
   if (header.codec != Codec::kRaw) {
-    ASSIGN_OR_RETURN(const Bytes prefix, impl_->GatherBases(header, bases));
-    ASSIGN_OR_RETURN(plaintext, impl_->Decompress(header, plaintext, prefix));
+    ASSIGN_OR_RETURN(const Bases held, Impl::GatherBases(header, bases));
+    ASSIGN_OR_RETURN(
+        plaintext, impl_->Decompress(header, plaintext, Concatenated(held, &impl_->prefix_buffer)));
   }
   if (impl_->ids == ChunkIds::kRecomputed &&
       ComputeChunkId(*impl_->id_key, type, plaintext) != id) {

@@ -7,7 +7,8 @@
 //             I3  No decoder allocates more than kMaxPlainBytes, whatever the header says.
 // Threading:  pure functions; an ObjectSealer/ObjectOpener per thread (they own codec contexts).
 // Errors:     kIntegrity 4020… naming the chunk; kPermission 4029 when the run data key does not
-// fit. Layout (docs/FORMAT.md), little-endian, DESIGN 5:
+//             fit.
+// Layout (docs/FORMAT.md), little-endian, DESIGN 5:
 //   magic "HFOB" 4 ‖ version 1 ‖ suite 1 ‖ codec 1 ‖ type 1 ‖ domain 16 ‖ key_id 16 ‖ chunk_id 32 ‖
 //   base_count 1 ‖ base ids 32 × n ‖ plain_len u32 ‖ sealed_len u32 ‖ salt 16 ‖ commit 32 ‖
 //   AES-256-GCM bytes ‖ tag 16
@@ -65,9 +66,9 @@ class ObjectSealer {
   void SealDelta(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
                  Bytes* out);
   // A delta when it is smaller than 0.6 of the plain object, else the plain object. Says which.
-  // `expected_plain_bytes` is a guess from the bases (0: none): a delta below half of the allowed
-  // size of the guess is taken without compressing a second time to compare, and an attempt ends
-  // as soon as it exceeds what the guess allows.
+  // `expected_plain_bytes` is a guess from the bases (0: none): a delta below three quarters of
+  // what the guess allows is taken without compressing a second time to compare, and an attempt
+  // ends as soon as it exceeds what the guess allows.
   Codec SealSmaller(ObjectType type, const ChunkId& id, ByteView plaintext, const Bases& bases,
                     std::size_t expected_plain_bytes, Bytes* out);
   // Whether `sample` of a chunk compresses much better after `neighbourhood`, where it would lie in
@@ -88,7 +89,8 @@ enum class ChunkIds { kRecomputed, kOfTheSeal };
 class ObjectOpener {
  public:
   using RunKeyLookup = std::function<absl::StatusOr<SecretBytes>(const KeyId&)>;
-  using BaseLookup = std::function<absl::StatusOr<Bytes>(const ChunkId&)>;  // plaintext of a base
+  // Plaintext of a base, for as long as Open takes.
+  using BaseLookup = std::function<absl::StatusOr<ByteView>(const ChunkId&)>;
 
   ObjectOpener(DomainId domain, std::shared_ptr<const HmacKey> id_key, RunKeyLookup run_keys,
                ChunkIds ids = ChunkIds::kRecomputed);

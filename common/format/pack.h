@@ -2,7 +2,7 @@
 //
 // Hides:      header, index footer, rescan of an open pack after a crash.
 // Invariants: I1  The footer's entries lie in the file in order, do not overlap and end before the
-// footer.
+//                 footer.
 //             I2  The name of a finished pack is the SHA-256 of all its bytes: scrub needs no key.
 // Threading:  pure functions on bytes.
 // Errors:     kIntegrity 4030…

@@ -2,14 +2,16 @@
 // recovery without keys and a sealed part with everything that has a name.
 //
 // Invariants: I1  The signature (Ed25519, the agent's signing key) covers every stored byte before
-// it.
+//                 it.
 //             I2  prev is the SHA-256 of the record of seq − 1 (zero for seq 1): records form a
-//             chain. I3  The sealed part opens only with the run data key key_ids[0], bound to the
-//             clear part as AAD.
-// Threading:  values.  Errors: kIntegrity 4050… (damage, signature), kPermission 4029 (key).
-// Layout: "HFRECD1\n" ‖ domain 16 ‖ source 16 ‖ seq u64 ‖ taken_at_ms u64 ‖ prev 32 ‖ state u8 (1
-// complete, 2 partial) ‖ reference list hash 32
-//   ‖ key count u16 ‖ key ids 16 × n ‖ salt 16 ‖ sealed_len u32 ‖ sealed ‖ signature 64.
+//                 chain.
+//             I3  The sealed part opens only with the run data key key_ids[0], bound to the clear
+//                 part as AAD.
+// Threading:  values.
+// Errors:     kIntegrity 4050… (damage, signature), kPermission 4029 (key).
+// Layout:     "HFRECD1\n" ‖ domain 16 ‖ source 16 ‖ seq u64 ‖ taken_at_ms u64 ‖ prev 32 ‖ state u8
+//             (1 complete, 2 partial) ‖ reference list hash 32 ‖ key count u16 ‖ key ids 16 × n ‖
+//             salt 16 ‖ sealed_len u32 ‖ sealed ‖ signature 64.
 #pragma once
 
 #include <vector>

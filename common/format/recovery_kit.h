@@ -4,7 +4,8 @@
 // Invariants: I1  Parse(Render(kit)) gives kit; white space, case and line breaks inside keys do
 //                 not matter, so a kit that was printed and typed in again works.
 //             I2  Every field is under a checksum: Parse gives the kit that was rendered or an
-//             error. I3  The owner's public key is that of the owner key.
+//                 error.
+//             I3  The owner's public key is that of the owner key.
 // Threading:  pure functions.
 // Errors:     kUsage 4110 naming the line; never with a key in the text.
 #pragma once

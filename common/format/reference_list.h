@@ -1,9 +1,11 @@
 // The clear list of chunk ids that one snapshot references, beside its record: full, or the
 // difference to the snapshot before. The record names its SHA-256, so it is signed.
 //
+// Layout:     "HFREFS1\n" ‖ kind u8 (0 full, 1 difference) ‖ base_seq u64 ‖ added u64 ‖
+//             removed u64 ‖ added × 32 ‖ removed × 32.
 // Invariants: ids are sorted and unique; added and removed do not meet; decoders check both.
-// Layout: "HFREFS1\n" ‖ kind u8 (0 full, 1 difference) ‖ base_seq u64 ‖ added u64 ‖ removed u64 ‖
-// added × 32 ‖ removed × 32. Threading: values. Errors: kIntegrity 4040….
+// Threading:  values.
+// Errors:     kIntegrity 4040….
 #pragma once
 
 #include <functional>

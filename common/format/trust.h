@@ -4,13 +4,13 @@
 // Trust chain: owner key (Ed25519, pinned by agents at enrolment, printed in the recovery kit)
 //   ─signs→ recipient list (who may open run keys)
 //   ─signs→ enrolment grant (a one-time Ed25519 key inside a join token) ─signs→ agent identity
-//   (the agent's signing and
-//           recipient keys and its domain). So a controller can add neither a recipient nor an
-//           agent.
+//   (the agent's signing and recipient keys and its domain). So a controller can add neither a
+//   recipient nor an agent.
+// Layout:     every document is 8 magic bytes ‖ fields, length-prefixed (u32) where they vary ‖
+//             signature 64 where one is named.
 // Threading:  values.
 // Errors:     kIntegrity 4060… for damage and bad signatures, kPermission 4029 "key does not open
-// this domain". Every document: 8 magic bytes ‖ fields, length-prefixed (u32) where they vary ‖
-// signature 64 where one is named.
+//             this domain".
 #pragma once
 
 #include <vector>

@@ -2,8 +2,7 @@
 // byte formats.
 //
 // Invariants: a Reader never reads past its bytes; after the first short read it stays failed, so a
-// decoder may
-//             read all fields and ask ok() once before it uses them.
+//             decoder may read all fields and ask ok() once before it uses them.
 // Threading:  values.
 #pragma once
 

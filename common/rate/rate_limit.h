@@ -2,11 +2,9 @@
 // takes.
 //
 // Hides:      the arithmetic of a token bucket of one second (GCRA, ITU-T I.371: one remembered
-// moment instead of
-//             tokens), and which line of the timetable holds now.
+//             moment instead of tokens), and which line of the timetable holds now.
 // Invariants: I1  Over any time t the bytes let through are at most one second's worth and rate ×
-// t, plus the piece
-//                 that was let through last, whatever its size.
+//                 t, plus the piece that was let through last, whatever its size.
 //             I2  The wall clock only chooses the rate; waiting goes by the monotonic clock.
 // Threading:  any thread; pieces are let through in the order of the calls.
 // Errors:     none.

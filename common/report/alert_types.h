@@ -1,6 +1,7 @@
 // Alerts, silences, channels and contacts as the controller tells them, as plain values.
 //
-// Times are Unix milliseconds, 0 = never. Threading: values.
+// Times are Unix milliseconds, 0 = never.
+// Threading:  values.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Who changed what, as the controller tells it, as plain values.
 //
-// Times are Unix milliseconds. Threading: values.
+// Times are Unix milliseconds.
+// Threading:  values.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Retention, trash and collection as the controller tells them, as plain values.
 //
-// Times are Unix milliseconds. Threading: values.
+// Times are Unix milliseconds.
+// Threading:  values.
 #pragma once
 
 #include <string>

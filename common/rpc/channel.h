@@ -1,8 +1,10 @@
 // Client channels to the controller, with all their settings in one place.
 //
 // Hides:      credentials, name override, keepalive, message limits, switched-off retries and
-// compression. Invariants: an agent channel always uses mutual TLS with the pinned CA; a local
-// channel always goes to a Unix socket. Threading:  channels may be shared by threads.
+//             compression.
+// Invariants: an agent channel always uses mutual TLS with the pinned CA; a local channel always
+//             goes to a Unix socket.
+// Threading:  channels may be shared by threads.
 #pragma once
 
 #include <chrono>

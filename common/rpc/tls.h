@@ -3,10 +3,11 @@
 //
 // The CA is made by the controller; agents get client certificates by CSR. An identity is the one
 // URI in the SAN (spiffe://holdfast/<controller>/agent/<id>), never the CN. Keys are ECDSA P-256.
-// X.509: RFC 5280; SPIFFE ID. Invariants: I1  A certificate signed here has exactly one URI, one
-// extended key usage (client or server) and CA:FALSE.
+// X.509: RFC 5280; SPIFFE ID.
+// Invariants: I1  A certificate signed here has exactly one URI, one extended key usage (client or
+//                 server) and CA:FALSE.
 //             I2  A server certificate also carries the DNS name kServerName, which every client
-//             expects.
+//                 expects.
 // Threading:  pure functions.
 // Errors:     kPermission 60xx, kIntegrity for text that is no certificate.
 #pragma once

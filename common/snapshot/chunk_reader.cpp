@@ -127,10 +127,10 @@ absl::StatusOr<ChunkReader::Plaintext> ChunkReader::Open(
   if (!opener) opener = std::make_unique<ObjectOpener>(domain_, id_key_, run_keys_, chunk_ids_);
   ObjectOpener::BaseLookup lookup;
   if (bases) {
-    lookup = [&held = bases->get()](const ChunkId& base) -> absl::StatusOr<Bytes> {
+    lookup = [&held = bases->get()](const ChunkId& base) -> absl::StatusOr<ByteView> {
       const auto found = held.find(base);
       HOLDFAST_CHECK(found != held.end());  // every base that the same header names
-      return *found->second;
+      return ByteView(*found->second);
     };
   }
   auto plaintext = opener->Open(id, type, object, lookup);

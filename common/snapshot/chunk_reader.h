@@ -2,11 +2,11 @@
 //
 // Hides:      batching, the cache (bounded in bytes), a pool of openers, delta bases.
 // Invariants: I1  What Get returns was opened under its id; the cache never exceeds its bound by
-//             more than one batch.
+//                 more than one batch.
 //             I2  Deltas that are read in order fetch and open each base once, as long as it stays
-//             in the cache.
-// Threading:  every method from any thread. Errors:     of the fetcher and of
-// ObjectOpener.
+//                 in the cache.
+// Threading:  every method from any thread.
+// Errors:     of the fetcher and of ObjectOpener.
 #pragma once
 
 #include <functional>

@@ -3,13 +3,12 @@
 //
 // Hides:      trust chain, key envelopes, record, manifest, chunk cache, delta bases.
 // Invariants: I1  Nothing is handed out before the chain holds: identity signed under the owner's
-// grant, record signed by
-//                 that identity, record of the source and seq that was asked for, envelope opened
-//                 with the given key.
+//                 grant, record signed by that identity, record of the source and seq that was
+//                 asked for, envelope opened with the given key.
 //             I2  Every chunk is opened by ObjectOpener, so its id is recomputed.
 // Threading:  the view may be used from any thread; its fetcher is called from several threads.
 // Errors:     kIntegrity (5) for anything that does not hold, kPermission when the key is no
-// recipient (4029).
+//             recipient (4029).
 #pragma once
 
 #include <memory>

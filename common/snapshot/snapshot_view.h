@@ -1,11 +1,11 @@
 // A committed snapshot, opened with a key: its facts, its entries, the verified bytes of an entry.
 //
 // Hides:      manifest chunks, fetching, unsealing, id checks, caching of chunks shared by small
-// files. Invariants: I1  Bytes handed out were authenticated: sealed object opened, chunk id
-// recomputed. Damage
-//                 ends the read with kIntegrity before a wrong byte is handed out.
+//             files.
+// Invariants: I1  Bytes handed out were authenticated: sealed object opened, chunk id recomputed.
+//                 Damage ends the read with kIntegrity before a wrong byte is handed out.
 //             I2  ForEachEntry goes in manifest order (ComparePaths); every path passed
-//             ValidatePath, or the walk ends with kIntegrity.
+//                 ValidatePath, or the walk ends with kIntegrity.
 // Threading:  every method from any thread; callbacks run on the caller's thread.
 // Errors:     kIntegrity, kNotFound, kUnreachable (store or controller), kPermission (key).
 #pragma once

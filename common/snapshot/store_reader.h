@@ -4,7 +4,7 @@
 // Hides:      layout, pack footers, open packs of a controller that died.
 // Invariants: I1  Read-only: nothing is created, changed or locked.
 //             I2  A pack that does not read is reported in damage() and skipped; the rest stays
-//             usable.
+//                 usable.
 // Threading:  every method from any thread after Open.
 // Errors:     kNotFound, kIntegrity 4090… naming the file or the chunk.
 #pragma once

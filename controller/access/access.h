@@ -2,14 +2,13 @@
 //
 // Hides:      TLS properties, SPIFFE ids, key pins, the table method → who; the log of refusals.
 // Invariants: I1  Every RPC handler calls Check first; a method that is not in the table is
-// refused.
+//                 refused.
 //             I2  An agent is who its certificate's URI says, if the row is there, not removed, and
-//             the certificate has the
-//                 pinned key. Never the CN, never metadata. Looked up at every call: a removed
-//                 agent's next call fails.
+//                 the certificate has the pinned key. Never the CN, never metadata. Looked up at
+//                 every call: a removed agent's next call fails.
 //             I3  The operator is whoever came through the local socket, which only the daemon's
-//             own user and root reach. An agent that is known from the store only gets the key
-//             of the first certificate of this CA that names it.
+//                 own user and root reach. An agent that is known from the store only gets the key
+//                 of the first certificate of this CA that names it.
 //             I4  A refused certificate is logged with its fingerprint, at most once a minute each.
 // Threading:  any thread.
 // Errors:     kPermission 6021 with one text for unknown, removed and foreign.

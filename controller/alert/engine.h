@@ -8,18 +8,18 @@
 //                 kGroupTime, and then tells how often. One that came back within kGroupTime of
 //                 being over is the same alert again.
 //             I3  That it is over is told once, to the channels that were told of it.
-//             I4  An attempt is recorded before it is made. One that was cut off is made again
-//                 and marked as possibly repeated; no message is lost.
+//             I4  An attempt is recorded before it is made. One that was cut off is made again and
+//                 marked as possibly repeated; no message is lost.
 //             I5  A channel that takes a message no more is told about through the others.
 //             I6  When kStormSources sources failed within kGroupTime, one alert speaks for all of
 //                 them, with the count, until each is backed up again: what nobody was told of yet
 //                 is not told one by one.
-//             I7  A silence holds messages back, it does not lose them: what is still wrong when
-//                 it ends is told then.
+//             I7  A silence holds messages back, it does not lose them: what is still wrong when it
+//                 ends is told then.
 // Threading:  every method from any thread.
 // Errors:     of the catalog; kConflict 5503 (over already), kUsage 5504 (a silence that ends
-// before
-//             it begins, or after more than kLongestSilence), kNotFound 5505 (no such channel).
+//             before it begins, or after more than kLongestSilence), kNotFound 5505 (no such
+//             channel).
 #pragma once
 
 #include <functional>

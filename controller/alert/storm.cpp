@@ -23,7 +23,7 @@ constexpr char kStormKey[] = "failures/*";
 constexpr char kStormSubject[] = "several sources";
 constexpr std::size_t kSourcesNamed = 20;
 
-std::string CountText(std::uint64_t count) {
+std::string TimesText(std::uint64_t count) {
   return count > 1 ? fmt::format(" ({} times)", count) : "";
 }
 
@@ -32,7 +32,7 @@ Problem StormOf(const std::vector<AlertRow>& failures) {
   std::string detail;
   for (std::size_t i = 0; i < std::min(failures.size(), kSourcesNamed); ++i) {
     const AlertRow& one = failures[i];
-    detail += fmt::format("{}{}{}: {}", i == 0 ? "" : "\n", one.subject, CountText(one.count),
+    detail += fmt::format("{}{}{}: {}", i == 0 ? "" : "\n", one.subject, TimesText(one.count),
                           one.detail);
   }
   if (failures.size() > kSourcesNamed) {

@@ -3,19 +3,19 @@
 //
 // Hides:      SQL, migrations, the single writer, span arithmetic (DESIGN 7, CATALOG A).
 // Invariants: I1  Every method is one transaction: after kill -9 it has happened wholly or not at
-// all.
+//                 all.
 //             I2  CommitSnapshot succeeds only when every chunk of the new snapshot is LIVE in the
-//             agent's domain at
-//                 that moment, and the bases of its deltas are among them; it then references
-//                 them until the snapshot is removed.
+//                 agent's domain at that moment, and the bases of its deltas are among them; it
+//                 then references them until the snapshot is removed.
 //             I3  Committing seq n costs O(difference to n−1). Seqs and row ids are never used
-//             twice. I4  One run_id is committed at most once; asking again gives the same answer.
+//                 twice.
+//             I4  One run_id is committed at most once; asking again gives the same answer.
 //             I5  Ids are looked up within the caller's domain: "exists elsewhere" and "does not
-//             exist" look alike.
+//                 exist" look alike.
 // Threading:  every method from any thread (one writer connection behind a mutex, readers
-// query_only). Errors:     kConflict, kNotFound, kPermission as named; kIntegrity 5001 for a
-// damaged database; kNoSpace;
-//             a newer schema is kUsage 5002 "downgrade unsupported".
+//             query_only).
+// Errors:     kConflict, kNotFound, kPermission as named; kIntegrity 5001 for a damaged database;
+//             kNoSpace; a newer schema is kUsage 5002 "downgrade unsupported".
 #pragma once
 
 #include <memory>

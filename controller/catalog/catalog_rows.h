@@ -1,7 +1,8 @@
 // The rows of the catalog, as values: what Catalog takes and gives.
 //
-// Times are Unix milliseconds, UTC. Invariants: ids are raw; a zero PackName means "still open".
-// Threading: values.
+// Times are Unix milliseconds, UTC.
+// Invariants: ids are raw; a zero PackName means "still open".
+// Threading:  values.
 #pragma once
 
 #include <map>

@@ -1,5 +1,6 @@
 // What is lost or damaged in the store, as the catalog knows it: values of the methods of Catalog
-// that a scrub uses. Threading: values.
+// that a scrub uses.
+// Threading:  values.
 #pragma once
 
 #include <cstdint>

@@ -4,8 +4,7 @@
 //             key that init pinned; the controller sees neither key nor content.
 // Threading:  one thread.
 // Errors:     kNotFound 1110 without keys; kIntegrity when the chain does not hold; kPermission
-// 4029
-//             when the operator's key is no recipient.
+//             4029 when the operator's key is no recipient.
 #pragma once
 
 #include "controller/cli/context.h"

@@ -2,8 +2,7 @@
 //
 // Hides:      hello and welcome, last-seen bookkeeping, delivery of jobs, certificate renewal.
 // Invariants: a Session's sources replace what the agent said before; an identity is stored only
-// when its chain to the
-//             owner holds and it names the calling agent.
+//             when its chain to the owner holds and it names the calling agent.
 // Threading:  a gRPC thread and a writer thread per stream.
 #pragma once
 

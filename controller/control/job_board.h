@@ -1,14 +1,13 @@
 // Jobs between operators and agents: queued to a connected agent, watched until their result.
 //
 // Hides:      the outbound queue of each agent's stream, progress fan-out, agents that vanish with
-// a job. Invariants: I1  Every job started ends with exactly one result: the agent's, or
-// kUnreachable made here when its agent
-//                 came back without it or stayed away for kAgentPatience. One that was never sent
-//                 waits for its agent, however long; it may be withdrawn.
+//             a job.
+// Invariants: I1  Every job started ends with exactly one result: the agent's, or kUnreachable made
+//                 here when its agent came back without it or stayed away for kAgentPatience. One
+//                 that was never sent waits for its agent, however long; it may be withdrawn.
 //             I2  At most one backup job per source runs at a time.
 //             I3  Jobs live in memory: after a restart of the controller they are unknown
-//             (kNotFound); what they committed
-//                 is in the catalog.
+//                 (kNotFound); what they committed is in the catalog.
 // Threading:  every method from any thread.
 #pragma once
 

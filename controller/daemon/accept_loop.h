@@ -3,11 +3,9 @@
 // Why not gRPC's own listener: it closes for good at the first accept(2) that fails with EMFILE
 // (gRPC 1.51, tcp_server_posix.cc), and the controller would be deaf until it is started again.
 // Invariants: while no descriptor or memory is free, what connects waits in the kernel's queue, and
-// is
-//             taken when there is; said once a minute.
+//             is taken when there is; said once a minute.
 // Threading:  one thread of its own, on which `take` runs; when the destructor returns, it never
-// will
-//             again.
+//             will again.
 #pragma once
 
 #include <functional>

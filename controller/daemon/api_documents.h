@@ -1,9 +1,9 @@
 // The documents of the HTTP API: what `holdfast --json` prints, made where the catalog is.
 //
 // Invariants: no key is here, so what only the operators' keys open is not told: of a failed run
-// its
-//             time, not its text.
-// Threading:  any. Errors: of the catalog; kNotFound 6098 for a source that is not there.
+//             its time, not its text.
+// Threading:  any.
+// Errors:     of the catalog; kNotFound 6098 for a source that is not there.
 #pragma once
 
 #include <string>

@@ -2,10 +2,10 @@
 //
 // Invariants: I1  Made once; keys are mode 0600 and never leave the directory.
 //             I2  The server certificate is made anew at every start when less than a year of it is
-//             left.
+//                 left.
 // Threading:  const after Open; any thread.
 // Errors:     kPermission for keys with wrong rights or that do not fit their certificate (6013,
-// 6014).
+//             6014).
 #pragma once
 
 #include <string>

@@ -1,8 +1,9 @@
 // The running controller: everything wired together, from lock to listening sockets.
 //
 // Hides:      order of start and stop, the two gRPC servers (agents over mutual TLS, operators over
-// the local socket). Invariants: I1  One controller per data directory (flock); a second one fails
-// with kConflict before it touches anything.
+//             the local socket).
+// Invariants: I1  One controller per data directory (flock); a second one fails with kConflict
+//                 before it touches anything.
 //             I2  When Start returns, agents can connect and what a crash left has been recovered.
 // Threading:  Start and the destructor on one thread.
 #pragma once

@@ -5,10 +5,10 @@
 //     tls: {certificate: server.pem, key: server.key}   # relative paths begin beside
 //     controller.yaml token_file: http.token          # or token: ${credential:holdfast_http.token}
 //     allow_plaintext: false          # on an address that others reach, without tls
-// Hides:     YAML.
-// Threading: pure function.
-// Errors:    kUsage with file, line and column; an address that others reach needs tls, or the word
-//            that somebody else sees to it.
+// Hides:      YAML.
+// Threading:  pure function.
+// Errors:     kUsage with file, line and column; an address that others reach needs tls, or the
+//             word that somebody else sees to it.
 #pragma once
 
 #include <optional>

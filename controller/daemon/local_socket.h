@@ -1,9 +1,8 @@
 // The operators' Unix socket: accepts, asks the kernel who is there, hands the connection to gRPC.
 //
 // Invariants: only root and the daemon's own user get through (SO_PEERCRED, unix(7)); the socket
-// file is mode 0600 and
-//             removed at the end. A file left by a dead predecessor is replaced (the data
-//             directory's lock proves that it is dead).
+//             file is mode 0600 and removed at the end. A file left by a dead predecessor is
+//             replaced (the data directory's lock proves that it is dead).
 // Threading:  one accepting thread of its own.
 // Errors:     kConflict 6054 when the path cannot be bound.
 #pragma once

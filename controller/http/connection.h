@@ -2,8 +2,8 @@
 //
 // Hides:      poll, TLS, partial writes.
 // Invariants: I1  Whatever the other side does, a request is over at its deadline, and not more
-//             than kMaxRequestBytes are taken for it. The library's own time limits begin anew
-//             with each byte and bound neither.
+//                 than kMaxRequestBytes are taken for it. The library's own time limits begin anew
+//                 with each byte and bound neither.
 // Threading:  one thread.
 // Errors:     as the library wants them: −1, and nothing more can be read or written.
 #pragma once

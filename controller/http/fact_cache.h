@@ -1,9 +1,9 @@
 // Facts that are at most some seconds old, however many ask for them.
 //
 // Invariants: I1  The catalog is asked at most once per kFreshFor, by one caller at a time; the
-//             others take what is there.
+//                 others take what is there.
 //             I2  A catalog that does not answer blocks one caller, and the others for kPatience;
-//             then it is kUnreachable 6094.
+//                 then it is kUnreachable 6094.
 // Threading:  Get from any thread.
 // Errors:     of the catalog; kUnreachable 6094.
 #pragma once

@@ -15,11 +15,11 @@ struct GatherOptions {
   catalog::Catalog* catalog = nullptr;
   store::Store* store = nullptr;
   std::string catalog_path;
-  absl::Time started_at;
-  absl::Time server_certificate_ends;
-  absl::Time authority_ends;
-  std::function<absl::Time()> scrubbed_at;
-  Views views;
+  absl::Time started_at{};
+  absl::Time server_certificate_ends{};
+  absl::Time authority_ends{};
+  std::function<absl::Time()> scrubbed_at{};
+  Views views{};
 };
 
 absl::StatusOr<Facts> Gather(const GatherOptions& options);

@@ -1,11 +1,11 @@
 // Is everything backed up? The answer of GET /health/backup.
 //
 // Invariants: I1  "healthy" means: every configured source has a snapshot, no objective is broken,
-//             no last run failed, nothing that a snapshot needs is lost, the store takes what
-//             comes, the configuration on disk is the one in use, and channels take what they are
-//             sent. Anything else, also "there is nothing yet", is "degraded" and has a reason.
-//             Whether an objective is broken is for controller/objective to say. I2  An agent that
-//             is away is no reason by itself: its sources become too old in time.
+//                 no last run failed, nothing that a snapshot needs is lost, the store takes what
+//                 comes, the configuration on disk is the one in use, and channels take what they
+//                 are sent. Anything else, also "there is nothing yet", is "degraded" and has a
+//                 reason. Whether an objective is broken is for controller/objective to say.
+//             I2  An agent that is away is no reason by itself: its sources become too old in time.
 // Threading:  pure functions.
 #pragma once
 

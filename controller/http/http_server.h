@@ -7,12 +7,12 @@
 //   GET, POST /ack/TOKEN  the page of a link that acknowledges an alert, see acknowledge_page.h
 // Hides:      the HTTP library, TLS, who may ask what.
 // Invariants: I1  Everything but /health, /health/backup and /ack/ needs the bearer token; without
-//             one in the configuration it is refused.
+//                 one in the configuration it is refused.
 //             I2  Nothing can be changed here but that somebody acknowledges an alert, by POST to
-//             its link. Other methods than GET and HEAD are refused elsewhere; no body is read.
+//                 its link. Other methods than GET and HEAD are refused elsewhere; no body is read.
 //             I3  A request costs the catalog nothing unless the facts are too old, see
-//             fact_cache.h (the API asks it, for holders of the token; a link does, for
-//             one that was not forged).
+//                 fact_cache.h (the API asks it, for holders of the token; a link does, for one
+//                 that was not forged).
 // Threading:  Start, SetReady, SetStopping and the destructor on one thread; ServeOne from any.
 // Errors:     kConflict 6090 for the address, kPermission 6091 for certificate and key.
 #pragma once

@@ -1,11 +1,11 @@
 // A listening TCP socket and the threads that serve its connections.
 //
 // Invariants: I1  At most kWorkers connections are served at once, on threads of the lowest useful
-//             priority; the kernel keeps kBacklog more. So no number of clients takes the processor
-//             or memory from a backup.
+//                 priority; the kernel keeps kBacklog more. So no number of clients takes the
+//                 processor or memory from a backup.
 //             I2  A request has kRequestTime; when half of the workers are busy, a new one has
-//             kShortTime, so that slow clients do not keep the others out. A connection may stay
-//             for another request while workers are free for others, and kStay at most.
+//                 kShortTime, so that slow clients do not keep the others out. A connection may
+//                 stay for another request while workers are free for others, and kStay at most.
 //             I3  Stop cuts what is being served; when it returns, nobody is served any more.
 // Threading:  Start, Stop and the destructor on one thread; `serve` runs on the workers.
 // Errors:     kConflict 6090 when the address cannot be bound.

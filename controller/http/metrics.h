@@ -1,8 +1,7 @@
 // The facts as Prometheus reads them: text exposition format 0.0.4.
 //
 // Invariants: names, labels and units follow Prometheus' conventions (`promtool check metrics`
-// finds
-//             nothing). What never happened has no sample, so that no age is computed from 0.
+//             finds nothing). What never happened has no sample, so that no age is computed from 0.
 //             Labels are names of sources and agents only: their number is bounded by the
 //             configuration.
 // Threading:  pure function.

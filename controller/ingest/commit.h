@@ -1,6 +1,8 @@
 // Checks a commit and makes it true: record and reference list durable, then the catalog
-// transaction. Errors: kIntegrity for a record that is not what its agent may sign, kConflict when
-// the head moved. Threading: any; commits of one source are serialised by its session.
+// transaction.
+// Errors:     kIntegrity for a record that is not what its agent may sign, kConflict when the head
+//             moved.
+// Threading:  any; commits of one source are serialised by its session.
 #pragma once
 
 #include "common/env/env.h"

@@ -2,24 +2,20 @@
 
 #include <grpcpp/server_context.h>
 
-#include <chrono>
 #include <optional>
 #include <thread>
 
 #include "common/base/error.h"
 #include "common/concurrency/byte_budget.h"
-#include "common/concurrency/byte_queue.h"
 #include "common/concurrency/first_error.h"
 #include "common/concurrency/start_thread.h"
-#include "common/env/fail_point.h"
 #include "common/format/object.h"
 #include "common/log/log.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
-#include "controller/ingest/commit.h"
-#include "controller/ingest/pack_writer.h"
 #include "controller/ingest/recovered_packs.h"
 #include "controller/ingest/session_table.h"
+#include "controller/ingest/session_work.h"
 #include "fmt/format.h"
 #include "proto/ingest.grpc.pb.h"
 
@@ -29,11 +25,6 @@ namespace {
 constexpr std::size_t kMaxQuestionIds = 8192;
 constexpr std::size_t kMaxReferenceListBytes = 512u << 20;
 constexpr std::size_t kMaxEnvelopeBytes = 1u << 20;
-// What is synced and acknowledged together: much less than the agent may have unacknowledged, so
-// that it is never kept waiting, and soon when no more comes.
-constexpr std::size_t kGroupMessages = 16;
-constexpr std::size_t kGroupBytes = 4u << 20;
-constexpr std::chrono::milliseconds kGroupPatience(10);
 constexpr absl::Duration kRecheckAgent = absl::Seconds(10);
 constexpr absl::Duration kCancelledLook = absl::Milliseconds(100);
 constexpr absl::Duration kOldSessionPatience = absl::Seconds(20);
@@ -73,12 +64,12 @@ struct Shared {
   const access::Access& access;
   RateLimit& limit;
   quota::Quotas& quotas;
-  SessionTable sessions;
+  SessionTable sessions{};
   ByteBudget room{kQueueBytes};
 };
 
-// One stream: this thread reads, the worker appends, syncs, commits and acknowledges in order.
-class Session {
+// One stream: this thread reads and checks what comes, another one works on it.
+class Session final : private SessionReplies {
  public:
   Session(Shared& shared, catalog::AgentRow agent, grpc::ServerContext& context, Stream& stream)
       : shared_(shared),
@@ -86,14 +77,17 @@ class Session {
         agent_(std::move(agent)),
         stream_(stream),
         use_(shared.quotas, agent_),
-        room_(shared.room),
-        writer_(shared.catalog, shared.store, *agent_.domain) {}
+        work_({shared.env, shared.catalog, shared.store, shared.room, use_}, *agent_.domain,
+              *this) {}
 
   absl::Status Serve(const v1::Open& open) {
     RETURN_IF_ERROR(Begin(open));
     {
       std::jthread worker;
-      RETURN_IF_ERROR(StartThread(&worker, [this](const std::stop_token&) { Work(); }));
+      RETURN_IF_ERROR(StartThread(&worker, [this](const std::stop_token&) {
+        const absl::Status status = work_.Run(error_.stop_token());
+        if (!status.ok()) Fail(status);
+      }));
       v1::BackupRequest request;
       while (error_.status().ok() && stream_.Read(&request)) {
         const absl::Status status = Take(request);
@@ -102,20 +96,12 @@ class Session {
           break;
         }
       }
-      queue_.Close();
+      work_.Close();
     }
     return error_.status();
   }
 
  private:
-  struct Item {
-    std::vector<Bytes> objects;
-    std::vector<ChunkId> ids;
-    std::vector<std::vector<ChunkId>> bases;  // of each object
-    std::size_t bytes = 0;
-    std::optional<CommitInput> commit;
-  };
-
   absl::Status Begin(const v1::Open& open) {
     const auto source_id = SourceId::From(open.source_id());
     const auto found = shared_.catalog.GetSource(source_id.value_or(SourceId()));
@@ -203,22 +189,20 @@ class Session {
   }
 
   absl::Status TakeObjects(v1::Objects& objects) {
-    Item item;
+    ReceivedObjects received;
     for (std::string& object : *objects.mutable_objects()) {
       ASSIGN_OR_RETURN(const ObjectHeader header, ParseObjectHeader(object));
       if (header.object_bytes() != object.size() || header.domain != *agent_.domain) {
         return BadRequest("an object is cut or belongs to another domain");
       }
-      item.ids.push_back(header.chunk_id);
-      item.bases.push_back(header.bases);
-      item.bytes += object.size();
-      item.objects.push_back(std::move(object));
+      received.ids.push_back(header.chunk_id);
+      received.bases.push_back(header.bases);
+      received.bytes += object.size();
+      received.objects.push_back(std::move(object));
     }
-    const std::size_t bytes = item.bytes;
-    RETURN_IF_ERROR(use_.Admit(bytes));
-    WaitForItsTurn(bytes);
-    if (!room_.Take(bytes, error_.stop_token())) return absl::OkStatus();  // the session ends
-    queue_.Push(std::move(item), bytes, error_.stop_token());
+    RETURN_IF_ERROR(use_.Admit(received.bytes));
+    WaitForItsTurn(received.bytes);
+    work_.Bring(std::move(received), error_.stop_token());
     return absl::OkStatus();
   }
 
@@ -258,75 +242,26 @@ class Session {
 
   absl::Status TakeCommit(const v1::Commit& commit) {
     if (references_ == nullptr) return BadRequest("a commit without a reference list");
-    Item item;
-    item.commit.emplace();
-    item.commit->agent = agent_;
-    item.commit->source = source_;
-    item.commit->run_id = run_id_;
-    item.commit->record = commit.record();
-    item.commit->references = std::move(references_);
-    item.commit->content_bytes = commit.content_bytes();
-    item.commit->entry_count = commit.entry_count();
-    item.commit->duration_ms = commit.duration_ms();
-    queue_.Push(std::move(item), 0, error_.stop_token());
+    CommitInput input;
+    input.agent = agent_;
+    input.source = source_;
+    input.run_id = run_id_;
+    input.record = commit.record();
+    input.references = std::move(references_);
+    input.content_bytes = commit.content_bytes();
+    input.entry_count = commit.entry_count();
+    input.duration_ms = commit.duration_ms();
+    work_.Bring(std::move(input), error_.stop_token());
     return absl::OkStatus();
   }
 
-  void Work() {
-    for (;;) {
-      auto items =
-          appended_ > acknowledged_
-              ? queue_.PopAllWithin(kGroupPatience, kGroupMessages, error_.stop_token(),
-                                    kGroupBytes)
-              : std::make_optional(queue_.PopAll(kGroupMessages, error_.stop_token(), kGroupBytes));
-      const bool at_end = items && items->empty();
-      if (at_end && !error_.status().ok()) return;
-      absl::Status status = items && !at_end ? Do(*items) : Acknowledge();
-      if (!status.ok()) return Fail(std::move(status));
-      if (at_end) return;
-    }
-  }
-
-  absl::Status Do(std::vector<Item>& items) {
-    for (Item& item : items) {
-      RETURN_IF_ERROR(item.commit ? Commit(*item.commit) : Append(item));
-      item.objects.clear();
-      room_.Give(item.bytes);
-      if (writer_.unsynced_bytes() >= kGroupBytes) RETURN_IF_ERROR(Acknowledge());
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Append(Item& item) {
-    for (std::size_t i = 0; i < item.objects.size(); ++i) {
-      RETURN_IF_ERROR(writer_.Append(item.ids[i], item.objects[i], std::move(item.bases[i])));
-    }
-    appended_ += item.objects.size();
-    return absl::OkStatus();
-  }
-
-  absl::Status Acknowledge() {
-    const std::uint64_t bytes = writer_.unsynced_bytes();
-    RETURN_IF_ERROR(writer_.Flush());
-    use_.Stored(bytes);
-    if (appended_ == acknowledged_) return absl::OkStatus();
-    acknowledged_ = appended_;
+  void OnStored(std::uint64_t objects) override {
     v1::BackupReply reply;
-    reply.mutable_stored()->set_objects(acknowledged_);
-    HOLDFAST_FAIL_POINT("ingest.send-stored");
+    reply.mutable_stored()->set_objects(objects);
     Write(reply);
-    return absl::OkStatus();
   }
 
-  absl::Status Commit(CommitInput& input) {
-    RETURN_IF_ERROR(Acknowledge());
-    RETURN_IF_ERROR(writer_.Finish());
-    // What a snapshot needs is in the store before it counts: packs of runs before this one too.
-    RETURN_IF_ERROR(MoveRest(shared_.catalog, shared_.store));
-    input.stored_bytes = writer_.stored_bytes();
-    ASSIGN_OR_RETURN(const catalog::CommitResult result,
-                     CommitRun(shared_.env, shared_.catalog, shared_.store, input));
-    HOLDFAST_FAIL_POINT("ingest.send-committed");
+  void OnCommitted(const catalog::CommitResult& result) override {
     v1::BackupReply reply;
     if (result.missing.empty()) {
       *reply.mutable_committed() = ToProto(result.snapshot);
@@ -335,7 +270,6 @@ class Session {
       for (const ChunkId& id : result.missing) ids->append(id.view());
     }
     Write(reply);
-    return absl::OkStatus();
   }
 
   // The agent is told why before the stream ends; it may be waiting and not writing.
@@ -360,19 +294,13 @@ class Session {
   const catalog::AgentRow agent_;
   Stream& stream_;
   quota::QuotaSession use_;
-  ByteBudget::Share room_;
   std::mutex write_mutex_;
   SourceId source_;
   Bytes run_id_;
   absl::Duration checked_ = shared_.env.clock.Monotonic();
   std::unique_ptr<store::StagedDocument> references_;  // that arrives
-  ByteQueue<Item> queue_{kSessionQueueBytes};
   FirstError error_;
-
-  // The worker's own
-  PackWriter writer_;
-  std::uint64_t appended_ = 0;
-  std::uint64_t acknowledged_ = 0;
+  SessionWork work_;
 };
 
 class IngestService final : public v1::Ingest::Service {

@@ -1,13 +1,14 @@
 // Takes backups from agents: the service holdfast.v1.Ingest.
 //
-// Hides:      the stream, one open pack per session, group sync, the acknowledgements of DESIGN 6.
+// Hides:      the stream and its messages, and the acknowledgements of DESIGN 6.
 // Invariants: I1  STORED(n) is sent after the first n objects are synced and in the catalog.
 //             I2  COMMITTED is sent after record and reference list are durable and the catalog
-//             transaction is done. I3  A session reads and writes nothing outside its agent's
-//             domain; at most one session per source, and no more bytes than the agent's quota
-//             (quotas.h). I4  The objects of all sessions that are not written yet take
-//             kQueueBytes at most, and each session one message beyond that and one that arrives.
-//             Of one session they take kSessionQueueBytes and one group.
+//                 transaction is done.
+//             I3  A session reads and writes nothing outside its agent's domain; at most one
+//                 session per source, and no more bytes than the agent's quota (quotas.h).
+//             I4  The objects of all sessions that are not written yet take kQueueBytes at most,
+//                 and each session one message beyond that and one that arrives (of one session:
+//                 session_work.h).
 // Threading:  a gRPC thread per stream, and one worker of its own.
 #pragma once
 
@@ -27,7 +28,6 @@ class Service;
 namespace holdfast::ingest {
 
 inline constexpr std::size_t kQueueBytes = 64u << 20;
-inline constexpr std::size_t kSessionQueueBytes = 8u << 20;
 inline constexpr int kMaxSessionsPerAgent = 4;
 
 // All references must outlive the service. `limit` is for all sessions together, in the order in

@@ -1,8 +1,7 @@
 // One session's open pack: append, sync and catalogue in groups, finish at the target size.
 //
 // Invariants: after Flush returned OK every object appended before is STORED. A pack that failed to
-// sync is given up and
-//             its chunks are forgotten by the catalog; the session then fails.
+//             sync is given up and its chunks are forgotten by the catalog; the session then fails.
 // Threading:  one thread.
 #pragma once
 

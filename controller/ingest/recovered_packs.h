@@ -1,6 +1,7 @@
 // After a restart: the rows of packs that were open are brought in line with what the store
-// recovered. May be cut off anywhere and run again. Threading: before anybody else uses the two.
-// Errors: of catalog and store.
+// recovered. May be cut off anywhere and run again.
+// Threading:  before anybody else uses the two.
+// Errors:     of catalog and store.
 #pragma once
 
 #include <vector>

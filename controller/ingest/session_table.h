@@ -1,7 +1,9 @@
 // Which sources have an open backup session: one per source, a bounded number per agent.
 //
 // Invariants: a reconnect of the same run takes the place of its own dead session; another run of
-// the source is refused. Threading:  any thread. Errors:     kConflict 5032, kRefused 5033.
+//             the source is refused.
+// Threading:  any thread.
+// Errors:     kConflict 5032, kRefused 5033.
 #pragma once
 
 #include <condition_variable>

@@ -3,8 +3,7 @@
 // Invariants: I1  The age counts from the newest point that can be restored; without one, from when
 //                 the source was first seen.
 //             I2  Late is not broken: a run takes its time, so an age up to 1/24 above the
-//             objective
-//                 (an hour for a day) is a run that is due or under way.
+//                 objective (an hour for a day) is a run that is due or under way.
 //             I3  An RTO is broken only by a restore that was measured. Before there is one the
 //                 estimate rests on an assumed speed and can only raise doubt.
 // Threading:  pure functions.

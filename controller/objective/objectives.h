@@ -2,11 +2,10 @@
 //
 // Hides:      where the newest restorable point is found, where the values come from.
 // Invariants: I1  A snapshot that needs a damaged chunk, or that lies in the trash, is no
-// restorable
-//                 point. An agent's word for when a snapshot was taken counts only when it is not
-//                 later than the controller's for when it was committed.
+//                 restorable point. An agent's word for when a snapshot was taken counts only when
+//                 it is not later than the controller's for when it was committed.
 //             I2  A system is as old as its oldest source, and comes back in the sum of their
-//             times.
+//                 times.
 // Threading:  every method from any thread.
 // Errors:     of the catalog; kUsage 5094 for values, kNotFound 5095 for a system.
 #pragma once

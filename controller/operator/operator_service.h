@@ -2,8 +2,7 @@
 //
 // Hides:      initialisation rules, status assembly, starting and watching jobs.
 // Invariants: I1  The owner is set once; recipient lists are accepted only when the owner signed
-// them and their version
-//                 is the stored one + 1.
+//                 them and their version is the stored one + 1.
 //             I2  It sees and returns ciphertext and counts only.
 // Threading:  a gRPC thread per call.
 #pragma once

@@ -1,6 +1,6 @@
 // A scrub that an operator asked for: progress to the caller while it runs, the report last.
-// Threading: any; runs wait for each other. Errors: Cancelled when the caller goes or the daemon
-// stops; those of catalog and store.
+// Threading:  any; runs wait for each other.
+// Errors:     Cancelled when the caller goes or the daemon stops; those of catalog and store.
 #pragma once
 
 #include <functional>

@@ -58,7 +58,7 @@ struct RebuildOptions {
   Bytes controller_id;
   std::function<void(const std::string&)> progress;
   unsigned parity_percent = kDefaultParityPercent;  // of packs that are repaired
-  std::optional<PublicKey> settings_signer;         // whose settings are taken
+  std::optional<PublicKey> settings_signer{};       // whose settings are taken
   bool accept_settings = false;                     // anybody's
 };
 

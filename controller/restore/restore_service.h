@@ -1,10 +1,9 @@
 // Reading the store over gRPC: the service holdfast.v1.Restore. Ciphertext only.
 //
 // Invariants: I1  An agent reads its own domain, and the domain of a source that an unfinished job
-// of its names. What it
-//                 may not read looks like what does not exist.
+//                 of its names. What it may not read looks like what does not exist.
 //             I2  An object is sent only when its header names the chunk asked for; one that does
-//             not is marked BAD.
+//                 not is marked BAD.
 // Threading:  a gRPC thread per call.
 #pragma once
 

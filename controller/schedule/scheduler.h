@@ -3,9 +3,8 @@
 //
 // Hides:      where each schedule stands, what survives a crash, where a plan's values come from.
 // Invariants: I1  A run is claimed in the catalog, under the id with which it may be committed
-// once,
-//                 before an agent hears of it. After a crash it is offered again under that id: no
-//                 run is lost, none is made twice.
+//                 once, before an agent hears of it. After a crash it is offered again under that
+//                 id: no run is lost, none is made twice.
 //             I2  One run of a source at a time: a time that comes while one is active is skipped
 //                 and counted. A run whose agent is away waits for it; times that come meanwhile
 //                 are counted as missed.

@@ -2,9 +2,8 @@
 //
 // Hides:      the order and pace of the rounds, what is done about damage.
 // Invariants: I1  A round takes the packs by name. Of the bytes of all packs, the part that was
-// read
-//                 follows the part of the period that has passed; what was missed while nobody ran
-//                 is made up for, never faster than `rate_bytes` a second.
+//                 read follows the part of the period that has passed; what was missed while nobody
+//                 ran is made up for, never faster than `rate_bytes` a second.
 //             I2  A pack that does not have its name is repaired from its parity. What stays bad is
 //                 marked BAD, object by object: the next backup sends it again.
 //             I3  A chunk that was BAD in a pack that has its name is LIVE again, if it reads.

@@ -1,4 +1,5 @@
-// What a check of a pack found, and how fast it may read. Threading: values.
+// What a check of a pack found, and how fast it may read.
+// Threading:  values.
 #pragma once
 
 #include <cstdint>

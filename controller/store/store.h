@@ -2,19 +2,20 @@
 // on the disk in either case): open packs, finished packs, records, envelopes,
 // trust documents.
 //
-// Hides:      fan-out directories, temporary names, fsync order, pack hashing, recovery
-// of open packs. Invariants: I1  Append + Sync returned OK: those objects survive kill -9 and power
-// loss, in staging or in a pack.
+// Hides:      fan-out directories, temporary names, fsync order, pack hashing, recovery of open
+//             packs.
+// Invariants: I1  Append + Sync returned OK: those objects survive kill -9 and power loss, in
+//                 staging or in a pack.
 //             I2  A finished pack's name is the SHA-256 of its bytes; it is never rewritten.
-//             Documents (records,
-//                 reference lists, envelopes, identities) are write-once: putting equal bytes again
-//                 is OK, other bytes under the same name are kConflict.
+//                 Documents (records, reference lists, envelopes, identities) are write-once:
+//                 putting equal bytes again is OK, other bytes under the same name are kConflict.
 //             I3  Read never returns bytes from outside a pack's objects: bounds are checked
-//             against the file. I4  After a failed fsync the pack is given up and the store refuses
-//             writes (kUnreachable 5011)
-//                 until Probe() wrote, synced and removed a file.
+//                 against the file.
+//             I4  After a failed fsync the pack is given up and the store refuses writes
+//                 (kUnreachable 5011) until Probe() wrote, synced and removed a file.
 // Threading:  Store from any thread; an OpenPack belongs to one thread at a time (Read beside it is
-// fine). Errors:     kNoSpace, kIntegrity 50xx, kNotFound.
+//             fine).
+// Errors:     kNoSpace, kIntegrity 50xx, kNotFound.
 #pragma once
 
 #include <memory>

@@ -36,8 +36,8 @@ void Object(ByteView input) {
   if (header.ok()) {
     HOLDFAST_CHECK(header->plain_bytes <= kMaxPlainBytes);
     HOLDFAST_CHECK(header->object_bytes() <= kMaxObjectBytes);
-    const ObjectOpener::BaseLookup bases = [](const ChunkId&) -> absl::StatusOr<Bytes> {
-      return Bytes("base");
+    const ObjectOpener::BaseLookup bases = [](const ChunkId&) -> absl::StatusOr<ByteView> {
+      return "base";
     };
     const auto opened = opener.Open(header->chunk_id, header->type, input, bases);
     HOLDFAST_CHECK(!opened.ok() || domain.IdOf(*opened, header->type) == header->chunk_id);

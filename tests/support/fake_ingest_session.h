@@ -2,8 +2,8 @@
 //
 // The controller checks what the real one checks at commit: the chain of records, the reference
 // list named by the record, the presence of every chunk and of the bases of deltas. What was
-// committed can be opened with OpenSnapshot. Sessions can be told to lie or to fail. Threading: as
-// IngestSession.
+// committed can be opened with OpenSnapshot. Sessions can be told to lie or to fail.
+// Threading:  as IngestSession.
 #pragma once
 
 #include <functional>

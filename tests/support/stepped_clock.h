@@ -1,7 +1,7 @@
 // A clock for a thread that sleeps between its looks: a sleep ends when the test lets it.
 //
-// A sleep that is let end moves the time on by its length. Threading: one thread sleeps, another
-// one tests.
+// A sleep that is let end moves the time on by its length.
+// Threading:  one thread sleeps, another one tests.
 #pragma once
 
 #include <condition_variable>

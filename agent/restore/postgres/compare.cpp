@@ -5,6 +5,7 @@
 #include "agent/restore/postgres/database_loader.h"
 #include "agent/restore/postgres/piece_workers.h"
 #include "agent/source/postgres/row_checksum.h"
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -32,8 +33,8 @@ absl::Status SumCopy(source::PgCopy& copy, const std::string& sql, RowChecksum& 
 
 std::string Difference(const Sums& sums) {
   if (sums.expected.rows() != sums.found.rows()) {
-    return fmt::format("{} rows instead of {}", source::WithCommas(sums.found.rows()),
-                       source::WithCommas(sums.expected.rows()));
+    return fmt::format("{} rows instead of {}", CountText(sums.found.rows()),
+                       CountText(sums.expected.rows()));
   }
   return "the rows have another checksum";
 }
@@ -101,8 +102,8 @@ absl::Status CompareRows(const LoadTarget& target, const SnapshotContent& conten
   }
   report.compared_items += groups.size();
   report.compared_what =
-      fmt::format("{} row{} in {} table{}", source::WithCommas(rows), rows == 1 ? "" : "s",
-                  source::WithCommas(groups.size()), groups.size() == 1 ? "" : "s");
+      fmt::format("{} row{} in {} table{}", CountText(rows), rows == 1 ? "" : "s",
+                  CountText(groups.size()), groups.size() == 1 ? "" : "s");
   return absl::OkStatus();
 }
 

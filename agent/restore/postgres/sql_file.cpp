@@ -2,6 +2,7 @@
 
 #include "agent/restore/postgres/dump_script.h"
 #include "agent/source/postgres/row_checksum.h"
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -94,8 +95,8 @@ class Script {
     }
     rows_ += found.rows();
     ++report.compared_items;
-    report.compared_what = fmt::format("{} rows in {} tables", source::WithCommas(rows_),
-                                       source::WithCommas(report.compared_items));
+    report.compared_what =
+        fmt::format("{} rows in {} tables", CountText(rows_), CountText(report.compared_items));
     return file_.Append("\\.\n\n");
   }
 

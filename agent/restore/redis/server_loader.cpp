@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "agent/source/redis/rdb_format.h"
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -22,17 +23,11 @@ absl::Status Refused(int code, const redis::RedisAddress& address, std::string_v
                std::move(hint));
 }
 
-std::string WithCommas(std::uint64_t value) {
-  std::string text = std::to_string(value);
-  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-  return text;
-}
-
 absl::Status RefuseFilled(redis::RedisConnection& connection, const redis::ServerInfo& info) {
   std::uint64_t keys = 0;
   for (const auto& [number, counts] : info.databases()) keys += counts.keys;
   if (keys > 0) {
-    return Refused(3203, connection.address(), fmt::format("it holds {} keys", WithCommas(keys)),
+    return Refused(3203, connection.address(), fmt::format("it holds {} keys", CountText(keys)),
                    "Name an empty server, or restore into an RDB file.");
   }
   if (info.major_version() < 7) return absl::OkStatus();
@@ -46,7 +41,7 @@ absl::Status RefuseFilled(redis::RedisConnection& connection, const redis::Serve
 }  // namespace
 
 std::string DescribeKeys(std::uint64_t keys, std::size_t databases) {
-  return fmt::format("{} {} in {} {}", WithCommas(keys), keys == 1 ? "key" : "keys", databases,
+  return fmt::format("{} {} in {} {}", CountText(keys), keys == 1 ? "key" : "keys", databases,
                      databases == 1 ? "database" : "databases");
 }
 
@@ -213,7 +208,7 @@ absl::Status ServerLoader::Compare(RestoreReport* report) {
   if (gone > 0) {
     report->warnings.push_back(
         fmt::format("{} keys are not there because their time to live has passed since the backup",
-                    WithCommas(gone)));
+                    CountText(gone)));
   }
   return absl::OkStatus();
 }

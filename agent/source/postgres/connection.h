@@ -1,8 +1,7 @@
 // How to reach a PostgreSQL server, and what that becomes for libpq and for its programs.
 //
 // Invariants: the password appears in nothing but the returned conninfo text and PGPASSWORD;
-// neither
-//             may be logged. argv of a program never carries it.
+//             neither may be logged. argv of a program never carries it.
 // Threading:  values and pure functions.
 // Errors:     kPermission or kNotFound from reading the password file.
 #pragma once

@@ -96,6 +96,4 @@ std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMo
 // One row per MiB of every large object: oid, offset, md5. The same text at backup and restore.
 std::string LargeObjectsCopySql();
 
-std::string WithCommas(std::uint64_t number);  // 4210331 → "4,210,331"
-
 }  // namespace holdfast::source

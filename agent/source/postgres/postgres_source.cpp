@@ -7,6 +7,7 @@
 #include "agent/source/postgres/row_checksum.h"
 #include "agent/source/postgres/table_reader.h"
 #include "agent/source/postgres/time_limit.h"
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 
@@ -189,8 +190,8 @@ class Run {
                           {"encoding", database_.encoding},
                           {"pg_dump_version", program_.version}};
     result_.summary =
-        fmt::format("{} table{}, {} row{}", WithCommas(table_count), table_count == 1 ? "" : "s",
-                    WithCommas(rows), rows == 1 ? "" : "s");
+        fmt::format("{} table{}, {} row{}", CountText(table_count), table_count == 1 ? "" : "s",
+                    CountText(rows), rows == 1 ? "" : "s");
     return std::move(result_);
   }
 

@@ -2,14 +2,12 @@
 //
 // Hides:      libpqxx and its exceptions, libpq, polling, cancellation on stop, SQLSTATEs.
 // Invariants: I1  A lost connection is an error of the call in progress; it is never reopened
-// behind
-//                 the caller's back, because snapshot and locks would be gone.
+//                 behind the caller's back, because snapshot and locks would be gone.
 //             I2  COPY text arrives one whole row per call, as the server sends it.
 // Threading:  one thread at a time per object.
 // Errors:     kUnreachable 2101 and kPermission 2102 on connecting; kSource 2103 (statement
-// failed),
-//             2104 (connection lost), kPermission 2103 for SQLSTATE 42501, kNoSpace for 53100;
-//             SqlStateOf tells which SQLSTATE.
+//             failed), 2104 (connection lost), kPermission 2103 for SQLSTATE 42501, kNoSpace for
+//             53100; SqlStateOf tells which SQLSTATE.
 #pragma once
 
 #include <memory>

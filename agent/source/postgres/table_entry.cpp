@@ -145,12 +145,6 @@ std::string CopyInSql(const TableFacts& table, std::string_view encoding, CopyMo
                      CopyOptions(encoding, mode));
 }
 
-std::string WithCommas(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, ",");
-  return digits;
-}
-
 std::string LargeObjectsCopySql() {
   return "COPY (SELECT m.oid, o.start, pg_catalog.md5(pg_catalog.lo_get(m.oid, o.start, 1048576)) "
          "FROM (SELECT oid, pg_catalog.lo_lseek64(fd, 0, 2) AS size, pg_catalog.lo_close(fd) AS "

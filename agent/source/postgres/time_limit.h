@@ -6,7 +6,7 @@
 //             explained by that.
 // Threading:  any thread; the destructor joins.
 // Errors:     kSource 2113; kUnreachable 1030 when nothing can watch the time: the run ends at
-// once.
+//             once.
 #pragma once
 
 #include <atomic>

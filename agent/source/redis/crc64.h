@@ -1,6 +1,7 @@
 // CRC-64 as Redis computes it (Jones polynomial, reflected, start 0, no final exclusive-or).
 //
-// Crc64(0, "123456789") is 0xe9c6d914c4b8d9ca. Threading: pure.
+// Crc64(0, "123456789") is 0xe9c6d914c4b8d9ca.
+// Threading:  pure.
 #pragma once
 
 #include <cstdint>

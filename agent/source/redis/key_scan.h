@@ -2,11 +2,13 @@
 //
 // Hides:      SCAN, batches of MULTI DUMP PEXPIRETIME EXEC, keys that SCAN returns twice.
 // Invariants: I1  A key that exists from begin to end of the scan is written exactly once, its
-// value
-//                 and expiry of the same instant; different keys may be of different instants.
+//                 value and expiry of the same instant; different keys may be of different
+//                 instants.
 //             I2  Keys created or deleted meanwhile may be missing.
-// Memory is 16 bytes a key and the table around them: enough to know which keys were seen.
-// Threading:  one thread. Errors: kPermission 2202 naming the rights, else of connection and lane.
+//             I3  Memory is 16 bytes a key and the table around them: enough to know which keys
+//                 were seen.
+// Threading:  one thread.
+// Errors:     kPermission 2202 naming the rights, else of connection and lane.
 #pragma once
 
 #include <map>

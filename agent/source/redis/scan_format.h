@@ -1,10 +1,11 @@
 // The stored form of a database that was read key by key: its keys with the server's DUMP payloads.
 //
-// Layout: "HFKEYS1\n", records, end. A record is 'k', key length u32, key, expiry i64 (milliseconds
-// since 1970, -1 never), payload length u32, payload; the end is 'e', record count u64. Numbers are
-// little-endian; each key occurs once.
+// Layout:     "HFKEYS1\n", records, end. A record is 'k', key length u32, key, expiry i64
+//             (milliseconds since 1970, -1 never), payload length u32, payload; the end is 'e',
+//             record count u64. Numbers are little-endian; each key occurs once.
 // Invariants: a stream without its end, or with bytes behind it, is never accepted.
-// Threading:  one thread. Errors: kIntegrity 2212; the visitor's own.
+// Threading:  one thread.
+// Errors:     kIntegrity 2212; the visitor's own.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 // Exit status: 0; `test`: 3 when some channels took the message, 9 when none did; 6 no such alert,
 // silence or channel; 7 an alert that is over; others in DESIGN 12.
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "common/report/json.h"
 #include "controller/cli/commands/commands.h"

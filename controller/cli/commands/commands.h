@@ -1,7 +1,8 @@
 // The verbs of `holdfast`, one file each: parse, ask the client, render.
 //
 // Every Add puts one subcommand into `program`; its callback sets context.exit_code. Every help
-// ends with two examples. Threading: one thread; `context` outlives `program`.
+// ends with two examples.
+// Threading:  one thread; `context` outlives `program`.
 #pragma once
 
 #include <string>

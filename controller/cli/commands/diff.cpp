@@ -3,6 +3,7 @@
 // Exit status: 0, equal or not; others in DESIGN 12. "+" is new, "-" is gone, "~" changed, with
 // what changed about it.
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "controller/cli/commands/commands.h"
 #include "controller/cli/open_snapshot.h"

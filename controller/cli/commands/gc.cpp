@@ -2,6 +2,7 @@
 //
 // Exit status: 0; 8 the store refuses writes; others in DESIGN 12.
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "common/report/json.h"
 #include "controller/cli/commands/commands.h"

@@ -3,6 +3,7 @@
 //
 // Exit status: 0 everything is whole, also after repairs; 5 something is lost; others in DESIGN 12.
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "common/report/json.h"
 #include "controller/cli/commands/commands.h"

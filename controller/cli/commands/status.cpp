@@ -3,6 +3,7 @@
 // Exit status: 0; 9 when an objective is broken; others in DESIGN 12. It shows what the controller
 // knows, no more.
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "common/report/documents.h"
 #include "common/report/json.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/count_text.h"
 #include "common/report/json.h"
 #include "controller/cli/render/text.h"
 #include "fmt/format.h"

@@ -24,12 +24,6 @@ std::string SizeText(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
-std::string CountText(std::uint64_t count) {
-  std::string text = std::to_string(count);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) text.insert(at, ",");
-  return text;
-}
-
 std::string TimeText(std::uint64_t unix_ms, absl::TimeZone zone) {
   if (unix_ms == 0) return "never";
   if (unix_ms > 253'402'300'799'000u) return "after the year 9999";

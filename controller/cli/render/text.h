@@ -15,8 +15,7 @@ namespace holdfast::cli {
 
 inline constexpr std::string_view kGap = "   ";  // between the columns of a line
 
-std::string SizeText(std::uint64_t bytes);   // "0 B", "12 KiB", "1.6 GiB"
-std::string CountText(std::uint64_t count);  // "4,210,331"
+std::string SizeText(std::uint64_t bytes);  // "0 B", "12 KiB", "1.6 GiB"
 std::string TimeText(std::uint64_t unix_ms,
                      absl::TimeZone zone);  // "2026-01-07 02:00 UTC", "never"
 using report::AgeText;

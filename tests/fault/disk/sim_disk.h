@@ -13,7 +13,8 @@
 //   * A sync that failed leaves the bytes in memory, and no later sync brings them to the disk.
 //   * A killed process loses nothing: what was not synced stays as it was, and is still not synced.
 //
-// Files and directories are named by absolute paths. Threading: one thread at a time.
+// Files and directories are named by absolute paths.
+// Threading:  one thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,8 @@
 // process.
 //
 // The name of a new write-ahead log is durable with its first sync, as with SQLite's own VFS.
-// Registered as the default of this process while the object lives. Threading: one thread at a
-// time.
+// Registered as the default of this process while the object lives.
+// Threading:  one thread at a time.
 #pragma once
 
 #include <memory>

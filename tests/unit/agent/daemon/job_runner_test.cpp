@@ -71,7 +71,9 @@ class JobRunnerTest : public testing::Test {
     const auto detail =
         OpenText(kJobDetailContext, outcome.result.sealed_detail(), agent_.recovery);
     EXPECT_TRUE(detail.ok()) << detail.status();
-    if (detail.ok()) EXPECT_TRUE(outcome.detail.ParseFromString(Bytes(detail->view())));
+    if (detail.ok()) {
+      EXPECT_TRUE(outcome.detail.ParseFromString(Bytes(detail->view())));
+    }
     EXPECT_EQ(outcome.result.message(), "") << "in clear";
     return outcome;
   }

@@ -65,20 +65,20 @@ TEST_F(ObjectTest, DeltaNeedsItsBases) {
   EXPECT_LT(object.size(), 2'000u);
   EXPECT_EQ(ParseObjectHeader(object)->bases.size(), 2u);
   EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 5) << "no way to get bases: depth is 1";
-  lookup_ = [&](const ChunkId& base) -> absl::StatusOr<Bytes> {
+  lookup_ = [&](const ChunkId& base) -> absl::StatusOr<ByteView> {
     return base == domain_.IdOf(first) ? first : second;
   };
   EXPECT_EQ(Open(id, object).value(), changed);
-  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return second; };
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<ByteView> { return second; };
   EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 5) << "a wrong base gives no wrong bytes";
-  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return absl::NotFoundError("gone"); };
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<ByteView> { return absl::NotFoundError("gone"); };
   EXPECT_EQ(ExitCodeOf(Open(id, object).status()), 6);
 }
 
 TEST_F(ObjectTest, ADeltaIsTakenOnlyWhenItIsMuchSmallerThanThePlainObject) {
   const Bytes base = domain_.rng().Draw(100'000);
   const ObjectSealer::Bases bases = {{domain_.IdOf(base), base}};
-  lookup_ = [&](const ChunkId&) -> absl::StatusOr<Bytes> { return base; };
+  lookup_ = [&](const ChunkId&) -> absl::StatusOr<ByteView> { return base; };
   const auto sealed = [&](const Bytes& plaintext, std::size_t expected) {
     Bytes object;
     const Codec codec = domain_.sealer().SealSmaller(ObjectType::kContent, domain_.IdOf(plaintext),

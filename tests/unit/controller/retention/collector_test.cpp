@@ -220,7 +220,9 @@ TEST_P(CollectorUnderFault, KeptSnapshotsReadAndTheNextRunFinishes) {
     const auto failed = Run();
     fired = fs_->fired();
     // Without space for copies a run goes on, and says so.
-    if (GetParam() != test::Fault::kNoSpace) EXPECT_EQ(failed.ok(), !fired) << failed.status();
+    if (GetParam() != test::Fault::kNoSpace) {
+      EXPECT_EQ(failed.ok(), !fired) << failed.status();
+    }
     if (GetParam() == test::Fault::kCrash) fs_->LosePower(step % 2 == 0);
     Open();
     ExpectReadable({seq_});

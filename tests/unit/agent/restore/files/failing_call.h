@@ -1,7 +1,8 @@
 // A system call of this program that fails when a test says so: what disks and kernels do rarely.
 //
 // The functions of the C library are defined anew in failing_call.cpp; they go on to the kernel
-// unless a FailingCall lives. Threading: restores call from any thread, tests make one at a time.
+// unless a FailingCall lives.
+// Threading:  restores call from any thread, tests make one at a time.
 #pragma once
 
 namespace holdfast::test {
