@@ -1,4 +1,5 @@
 // A number as people read it: 4210331 is "4,210,331".
+// Threading:  pure.
 #pragma once
 
 #include <cstdint>
