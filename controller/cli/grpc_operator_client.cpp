@@ -431,7 +431,7 @@ class GrpcOperatorClient final : public OperatorClient {
 
   // A local socket fails in two ways: nobody listens, or this user may not.
   absl::Status Explained(const grpc::Status& status) const {
-    const absl::Status own = rpc::FromGrpc(status);
+    absl::Status own = rpc::FromGrpc(status);
     // An error that the controller itself made proves that it was reached.
     if (!absl::IsUnavailable(own) || !status.error_details().empty()) return own;
     return Error(ErrorKind::kUnreachable, 6058,

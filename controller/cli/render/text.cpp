@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/count_text.h"
 #include "common/base/error.h"
 #include "fmt/format.h"
 

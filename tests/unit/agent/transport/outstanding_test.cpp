@@ -32,7 +32,7 @@ class OutstandingTest : public testing::Test {
 
   test::SeededRng rng_{17};
   Outstanding outstanding_;
-  const pipeline::CommitRequest commit_;
+  const pipeline::CommitRequest commit_{};
 };
 
 TEST_F(OutstandingTest, EverythingIsSaidOnceOnEveryStreamTheCommitLast) {
