@@ -186,7 +186,7 @@ struct GrpcIngestSession::Impl {
 
   void TakeOpened(const v1::Opened& opened) {
     if (opened.has_already_committed() && outstanding.commit() != nullptr) {
-      TakeOutcome({FromProto(opened.already_committed()), {}});
+      outstanding.TakeOutcome({FromProto(opened.already_committed()), {}});
     }
     if (!start) {
       progressed = true;
@@ -220,7 +220,7 @@ struct GrpcIngestSession::Impl {
         outstanding.EnvelopeStored();
         break;
       case v1::BackupReply::kCommitted:
-        TakeOutcome({FromProto(reply.committed()), {}});
+        outstanding.TakeOutcome({FromProto(reply.committed()), {}});
         break;
       case v1::BackupReply::kMissing: {
         pipeline::CommitOutcome missing;
@@ -232,7 +232,7 @@ struct GrpcIngestSession::Impl {
           return Error(ErrorKind::kFailed, 6004,
                        "the controller refused a commit without a reason");
         }
-        TakeOutcome(std::move(missing));
+        outstanding.TakeOutcome(std::move(missing));
         break;
       }
       case v1::BackupReply::kFailed:
@@ -244,11 +244,6 @@ struct GrpcIngestSession::Impl {
     }
     changed.notify_all();
     return absl::OkStatus();
-  }
-
-  void TakeOutcome(pipeline::CommitOutcome of_commit) {
-    outcome = std::move(of_commit);
-    outstanding.CommitAnswered();
   }
 
   // --- writing, on the callers' threads ---------------------------------------------------------
@@ -327,7 +322,6 @@ struct GrpcIngestSession::Impl {
   std::optional<pipeline::SessionStart> start;
   Outstanding outstanding;
   std::optional<v1::Answer> answer;
-  std::optional<pipeline::CommitOutcome> outcome;
 
   std::stop_callback<std::function<void()>> stop_callback;
   std::jthread watcher;
@@ -389,18 +383,18 @@ absl::StatusOr<pipeline::CommitOutcome> GrpcIngestSession::Commit(
     std::unique_lock lock(impl_->mutex);
     RETURN_IF_ERROR(impl_->WaitFor(lock, [this] { return impl_->outstanding.all_stored(); }));
     impl_->outstanding.Commit(request);
-    impl_->outcome.reset();
   }
   impl_->Pump();
   std::unique_lock lock(impl_->mutex);
-  const absl::Status waited = impl_->WaitFor(lock, [this] { return impl_->outcome.has_value(); });
+  const auto& outcome = impl_->outstanding.outcome();
+  const absl::Status waited = impl_->WaitFor(lock, [&] { return outcome.has_value(); });
   lock.unlock();
   // Nobody may be writing from `request` when it goes out of the caller's hands.
   std::lock_guard write_lock(impl_->write_mutex);
   lock.lock();
   impl_->outstanding.EndCommit();
-  if (!impl_->outcome) return waited;
-  return *impl_->outcome;
+  if (!outcome) return waited;
+  return *outcome;
 }
 
 std::uint64_t GrpcIngestSession::sent_bytes() const {

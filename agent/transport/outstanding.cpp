@@ -48,7 +48,7 @@ absl::Status Outstanding::TakeStored(std::uint64_t objects) {
 void Outstanding::Commit(const pipeline::CommitRequest& request) {
   commit_ = &request;
   commit_said_ = false;
-  commit_answered_ = false;
+  outcome_.reset();
 }
 
 void Outstanding::BeginStream() {
@@ -72,7 +72,7 @@ bool Outstanding::Next(v1::BackupRequest* request) {
     NextObjects(request);
     return true;
   }
-  if (commit_ != nullptr && !commit_said_ && !commit_answered_) {
+  if (commit_ != nullptr && !commit_said_ && !outcome_) {
     v1::Commit* message = request->mutable_commit();
     message->set_record(commit_->record);
     message->set_content_bytes(commit_->content_bytes);
@@ -95,7 +95,7 @@ void Outstanding::NextObjects(v1::BackupRequest* request) {
 }
 
 bool Outstanding::ExpectsAnswer() const {
-  return question_ || envelope_ || !objects_.empty() || (commit_ != nullptr && !commit_answered_);
+  return question_ || envelope_ || !objects_.empty() || (commit_ != nullptr && !outcome_);
 }
 
 }  // namespace holdfast::transport

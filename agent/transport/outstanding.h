@@ -42,9 +42,10 @@ class Outstanding {
   std::uint64_t sent_bytes() const { return sent_bytes_; }  // of objects, again ones too
 
   void Commit(const pipeline::CommitRequest& request);  // lives until EndCommit
-  void CommitAnswered() { commit_answered_ = true; }
+  void TakeOutcome(pipeline::CommitOutcome outcome) { outcome_ = std::move(outcome); }
   void EndCommit() { commit_ = nullptr; }
   const pipeline::CommitRequest* commit() const { return commit_; }
+  const std::optional<pipeline::CommitOutcome>& outcome() const { return outcome_; }  // last
 
   void BeginStream();
   bool Next(v1::BackupRequest* request);  // false: all was said
@@ -68,7 +69,7 @@ class Outstanding {
 
   const pipeline::CommitRequest* commit_ = nullptr;
   bool commit_said_ = false;
-  bool commit_answered_ = false;
+  std::optional<pipeline::CommitOutcome> outcome_;
 };
 
 }  // namespace holdfast::transport

@@ -51,6 +51,17 @@ ObjectKeys DeriveKeys(const SecretBytes& run_key, ByteView salt, ByteView fields
 // The largest frame that gains 3 %.
 std::size_t WorthWhile(ByteView plaintext) { return plaintext.size() - plaintext.size() / 33 - 1; }
 
+using Bases = ObjectSealer::Bases;
+
+// The plaintexts one after the other; in `storage` when there are several.
+ByteView Concatenated(const Bases& bases, Bytes* storage) {
+  if (bases.empty()) return {};
+  if (bases.size() == 1) return bases[0].second;
+  storage->clear();
+  for (const auto& [id, bytes] : bases) storage->append(bytes);
+  return *storage;
+}
+
 }  // namespace
 
 absl::StatusOr<ObjectHeader> ParseObjectHeader(ByteView bytes) {
@@ -101,21 +112,6 @@ ChunkId ComputeChunkId(const HmacKey& id_key, ObjectType type, ByteView plaintex
   const char tag = static_cast<char>(type);
   return *ChunkId::From(id_key.Mac(ByteView(&tag, 1), plaintext).view());
 }
-
-namespace {
-
-using Bases = ObjectSealer::Bases;
-
-// The plaintexts one after the other; in `storage` when there are several.
-ByteView Concatenated(const Bases& bases, Bytes* storage) {
-  if (bases.empty()) return {};
-  if (bases.size() == 1) return bases[0].second;
-  storage->clear();
-  for (const auto& [id, bytes] : bases) storage->append(bytes);
-  return *storage;
-}
-
-}  // namespace
 
 struct ObjectSealer::Impl {
   // What Emit writes beside the keys; of the object sealed last, for SealCopy.

@@ -58,7 +58,7 @@ TEST_F(OutstandingTest, WhatIsAnsweredIsNotSaidAgain) {
   EXPECT_EQ(SaidOnNextStream(), "QC");
   EXPECT_TRUE(outstanding_.TakeAnswer(1));
   EXPECT_EQ(SaidOnNextStream(), "C");
-  outstanding_.CommitAnswered();
+  outstanding_.TakeOutcome({});
   EXPECT_EQ(SaidOnNextStream(), "");
   EXPECT_FALSE(outstanding_.ExpectsAnswer());
   // The next attempt of the same run commits again.
