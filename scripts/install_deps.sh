@@ -11,7 +11,7 @@ set -eu
 build="g++ cmake ninja-build pkg-config git python3 ca-certificates
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libfmt-dev libspdlog-dev libssl-dev openssl libsqlite3-dev libpq-dev libpqxx-dev libhiredis-dev
-  libarchive-dev libcurl4-openssl-dev libpugixml-dev zlib1g-dev libzstd-dev libxxhash-dev libacl1-dev libattr1-dev
+  libarchive-dev libcurl4-openssl-dev libpugixml-dev libdeflate-dev libzstd-dev libxxhash-dev libacl1-dev libattr1-dev
   nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libcpp-httplib-dev prometheus-cpp-dev libgtest-dev libgmock-dev
   tzdata"
 # ccache and mold only save time; the servers are what sources are tested against.

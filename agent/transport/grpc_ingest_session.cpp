@@ -257,15 +257,16 @@ struct GrpcIngestSession::Impl {
 
   void PumpLocked() {
     for (;;) {
-      v1::BackupRequest request;
+      Saying saying;
       IngestStream* stream = nullptr;
       const pipeline::CommitRequest* commit = nullptr;
       {
         std::lock_guard lock(mutex);
         stream = current_stream;
-        if (stream == nullptr || !outstanding.Next(&request)) return;
+        if (stream == nullptr || !outstanding.Next(&saying)) return;
         commit = outstanding.commit();
       }
+      const v1::BackupRequest& request = saying.request();
       if (request.has_commit() && !SendReferences(*stream, commit->reference_list)) return;
       if (!stream->Write(request)) return;
     }

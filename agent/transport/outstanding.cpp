@@ -10,6 +10,15 @@ constexpr std::size_t kMessageBytes = 1u << 20;
 
 }  // namespace
 
+Saying::Saying() : request_(std::make_unique<v1::BackupRequest>()) {}
+
+Saying::~Saying() {
+  while (!borrowed_.empty()) {
+    request_->mutable_objects()->mutable_objects()->UnsafeArenaReleaseLast();
+    borrowed_.pop_back();
+  }
+}
+
 void Outstanding::Ask(const std::vector<ChunkId>& ids) {
   Bytes packed;
   packed.reserve(ids.size() * ChunkId::kSize);
@@ -31,7 +40,7 @@ bool Outstanding::HasRoomFor(std::size_t object_bytes) const {
 
 void Outstanding::AddObject(Bytes object) {
   object_bytes_ += object.size();
-  objects_.push_back(std::move(object));
+  objects_.push_back(std::make_shared<Bytes>(std::move(object)));
 }
 
 absl::Status Outstanding::TakeStored(std::uint64_t objects) {
@@ -39,7 +48,7 @@ absl::Status Outstanding::TakeStored(std::uint64_t objects) {
     return Error(ErrorKind::kIntegrity, 6005, "the controller acknowledged objects it never got");
   }
   for (; stored_on_stream_ < objects; ++stored_on_stream_, --said_) {
-    object_bytes_ -= objects_.front().size();
+    object_bytes_ -= objects_.front()->size();
     objects_.pop_front();
   }
   return absl::OkStatus();
@@ -57,7 +66,8 @@ void Outstanding::BeginStream() {
   stored_on_stream_ = 0;
 }
 
-bool Outstanding::Next(v1::BackupRequest* request) {
+bool Outstanding::Next(Saying* saying) {
+  v1::BackupRequest* request = saying->request_.get();
   if (envelope_ && !envelope_said_) {
     request->mutable_envelope()->set_key_id(envelope_->first.bytes());
     request->mutable_envelope()->set_content(envelope_->second);
@@ -69,7 +79,7 @@ bool Outstanding::Next(v1::BackupRequest* request) {
     return question_said_ = true;
   }
   if (said_ < objects_.size()) {
-    NextObjects(request);
+    NextObjects(saying);
     return true;
   }
   if (commit_ != nullptr && !commit_said_ && !outcome_) {
@@ -83,13 +93,15 @@ bool Outstanding::Next(v1::BackupRequest* request) {
   return false;
 }
 
-void Outstanding::NextObjects(v1::BackupRequest* request) {
+void Outstanding::NextObjects(Saying* saying) {
+  auto* message = saying->request_->mutable_objects()->mutable_objects();
   std::size_t bytes = 0;
   for (; said_ < objects_.size(); ++said_) {
-    const Bytes& object = objects_[said_];
-    if (bytes > 0 && bytes + object.size() > kMessageBytes) break;
-    request->mutable_objects()->add_objects(object);
-    bytes += object.size();
+    const std::shared_ptr<Bytes>& object = objects_[said_];
+    if (bytes > 0 && bytes + object->size() > kMessageBytes) break;
+    message->UnsafeArenaAddAllocated(object.get());
+    saying->borrowed_.push_back(object);
+    bytes += object->size();
   }
   sent_bytes_ += bytes;
 }

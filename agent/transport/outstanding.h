@@ -10,6 +10,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +22,20 @@ class BackupRequest;
 }
 
 namespace holdfast::transport {
+
+// One message. It borrows its objects instead of copying them, and keeps them while it is written,
+// also when they are STORED meanwhile.
+class Saying {
+ public:
+  Saying();
+  ~Saying();
+  const v1::BackupRequest& request() const { return *request_; }
+
+ private:
+  friend class Outstanding;
+  std::vector<std::shared_ptr<Bytes>> borrowed_;
+  std::unique_ptr<v1::BackupRequest> request_;
+};
 
 class Outstanding {
  public:
@@ -48,11 +63,11 @@ class Outstanding {
   const std::optional<pipeline::CommitOutcome>& outcome() const { return outcome_; }  // last
 
   void BeginStream();
-  bool Next(v1::BackupRequest* request);  // false: all was said
+  bool Next(Saying* saying);  // a new one; false: all was said
   bool ExpectsAnswer() const;
 
  private:
-  void NextObjects(v1::BackupRequest* request);
+  void NextObjects(Saying* saying);
 
   std::optional<std::pair<KeyId, Bytes>> envelope_;
   bool envelope_said_ = false;
@@ -61,7 +76,7 @@ class Outstanding {
   std::uint64_t question_number_ = 0;
   bool question_said_ = false;
 
-  std::deque<Bytes> objects_;  // in the order of AddObject
+  std::deque<std::shared_ptr<Bytes>> objects_;  // in the order of AddObject
   std::size_t object_bytes_ = 0;
   std::size_t said_ = 0;                // of objects_, on this stream
   std::uint64_t stored_on_stream_ = 0;  // before those

@@ -1,6 +1,6 @@
 #include "common/format/pack.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "common/base/error.h"
 #include "common/format/object.h"
@@ -20,10 +20,7 @@ absl::Status Damaged(std::string_view what) {
 
 }  // namespace
 
-std::uint32_t Crc32(ByteView bytes) {
-  return static_cast<std::uint32_t>(
-      ::crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
-}
+std::uint32_t Crc32(ByteView bytes) { return ::libdeflate_crc32(0, bytes.data(), bytes.size()); }
 
 Bytes EncodePackFooter(const std::vector<PackEntry>& entries) {
   Writer footer;

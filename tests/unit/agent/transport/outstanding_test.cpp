@@ -16,14 +16,15 @@ class OutstandingTest : public testing::Test {
   // One letter per message, e.g. "EQO2C": an envelope, a question, two objects, a commit.
   std::string SaidNow() {
     std::string said;
-    v1::BackupRequest request;
-    for (; outstanding_.Next(&request); request.Clear()) {
+    for (;;) {
+      Saying saying;
+      if (!outstanding_.Next(&saying)) return said;
+      const v1::BackupRequest& request = saying.request();
       if (request.has_envelope()) said += "E";
       if (request.has_question()) said += "Q";
       if (request.has_objects()) said += "O" + std::to_string(request.objects().objects_size());
       if (request.has_commit()) said += "C";
     }
-    return said;
   }
   std::string SaidOnNextStream() {
     outstanding_.BeginStream();
@@ -73,10 +74,10 @@ TEST_F(OutstandingTest, AnAnswerToAnOldQuestionIsNone) {
   EXPECT_TRUE(outstanding_.TakeAnswer(1));
   outstanding_.Ask({rng_.DrawFixed<ChunkId>(), rng_.DrawFixed<ChunkId>()});
   EXPECT_FALSE(outstanding_.TakeAnswer(1)) << "it came twice";
-  v1::BackupRequest request;
-  ASSERT_TRUE(outstanding_.Next(&request));
-  EXPECT_EQ(request.question().number(), 2u);
-  EXPECT_EQ(request.question().chunk_ids().size(), 2 * ChunkId::kSize);
+  Saying saying;
+  ASSERT_TRUE(outstanding_.Next(&saying));
+  EXPECT_EQ(saying.request().question().number(), 2u);
+  EXPECT_EQ(saying.request().question().chunk_ids().size(), 2 * ChunkId::kSize);
   EXPECT_TRUE(outstanding_.TakeAnswer(2));
 }
 
@@ -87,15 +88,28 @@ TEST_F(OutstandingTest, ObjectsAreKeptUntilTheyAreStored) {
   ASSERT_TRUE(outstanding_.TakeStored(1).ok());
   // The new stream counts from its own beginning.
   outstanding_.BeginStream();
-  v1::BackupRequest request;
-  ASSERT_TRUE(outstanding_.Next(&request));
-  ASSERT_EQ(request.objects().objects_size(), 2);
-  EXPECT_EQ(request.objects().objects(0), "two");
+  Saying saying;
+  ASSERT_TRUE(outstanding_.Next(&saying));
+  ASSERT_EQ(saying.request().objects().objects_size(), 2);
+  EXPECT_EQ(saying.request().objects().objects(0), "two");
   EXPECT_EQ(CodeOf(outstanding_.TakeStored(3)), 6005);
   ASSERT_TRUE(outstanding_.TakeStored(2).ok());
   EXPECT_EQ(CodeOf(outstanding_.TakeStored(1)), 6005) << "fewer than before";
   EXPECT_TRUE(outstanding_.all_stored());
   EXPECT_EQ(outstanding_.sent_bytes(), std::string("onetwothreetwothree").size());
+}
+
+TEST_F(OutstandingTest, AMessageKeepsItsObjectsWhenTheyAreStoredWhileItIsWritten) {
+  const Bytes object = rng_.Draw(1000);
+  outstanding_.AddObject(object);
+  outstanding_.AddObject("other");
+  Saying saying;
+  ASSERT_TRUE(outstanding_.Next(&saying));
+  ASSERT_TRUE(outstanding_.TakeStored(2).ok());
+  EXPECT_TRUE(outstanding_.all_stored());
+  ASSERT_EQ(saying.request().objects().objects_size(), 2);
+  EXPECT_EQ(saying.request().objects().objects(0), object);
+  EXPECT_EQ(saying.request().objects().objects(1), "other");
 }
 
 TEST_F(OutstandingTest, MessagesAndWhatWaitsAreBounded) {
